@@ -1,0 +1,78 @@
+"""flownet: find the constraint in a network of services, and move capacity to relieve it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flownet.allocate.plan import Plan, reallocate
+    from flownet.constraint.find import Finding, find_constraint
+    from flownet.errors import FlownetError, NetworkError
+    from flownet.network.model import Network, check
+    from flownet.readers.documents import read, write
+    from flownet.readers.examples import example, examples
+    from flownet.solvers.solution import Solution
+    from flownet.solvers.solve import solve
+    from flownet.study.compare import Comparison, compare
+    from flownet.view.report import report
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "Network": "flownet.network.model",
+    "check": "flownet.network.model",
+    "read": "flownet.readers.documents",
+    "write": "flownet.readers.documents",
+    "example": "flownet.readers.examples",
+    "examples": "flownet.readers.examples",
+    "solve": "flownet.solvers.solve",
+    "Solution": "flownet.solvers.solution",
+    "find_constraint": "flownet.constraint.find",
+    "Finding": "flownet.constraint.find",
+    "reallocate": "flownet.allocate.plan",
+    "Plan": "flownet.allocate.plan",
+    "compare": "flownet.study.compare",
+    "Comparison": "flownet.study.compare",
+    "report": "flownet.view.report",
+    "FlownetError": "flownet.errors",
+    "NetworkError": "flownet.errors",
+}
+"""Where each public name lives; loaded when it is first used, so that the import stays light."""
+
+__all__ = [
+    "Comparison",
+    "Finding",
+    "FlownetError",
+    "Network",
+    "NetworkError",
+    "Plan",
+    "Solution",
+    "check",
+    "compare",
+    "example",
+    "examples",
+    "find_constraint",
+    "read",
+    "reallocate",
+    "report",
+    "solve",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, or one of the public modules ``errors`` and ``queues``."""
+    if name in _PLACES:
+        value = getattr(importlib.import_module(_PLACES[name]), name)
+        globals()[name] = value
+        return value
+    if name in {"errors", "queues", "units"}:
+        return importlib.import_module(f"flownet.{name}")
+    message = f"module 'flownet' has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted({*globals(), *_PLACES, "errors", "queues"})
