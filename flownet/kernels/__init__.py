@@ -1,0 +1,1 @@
+"""Whole-network array routines, compiled: arrays in, numbers and a status out."""

@@ -1,0 +1,58 @@
+"""Changed copies of compiled arrays: one service's servers or its speed; the original stays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from flownet.kernels import compiled as code
+from flownet.kernels.compiled import CompiledNetwork
+
+_SCALES: dict[int, tuple[int, ...]] = {
+    code.EXPONENTIAL: (1,),
+    code.DETERMINISTIC: (1,),
+    code.ERLANG: (0, 1),
+    code.HYPEREXPONENTIAL: (0, 1, 1),
+    code.MIXED_ERLANG: (0, 0, -1),
+    code.GAMMA: (0, 1),
+    code.WEIBULL: (0, 1),
+    code.UNIFORM: (1, 1),
+    code.TRIANGULAR: (1, 1, 1),
+}
+"""By family, the power of time in each parameter."""
+
+
+def with_servers(compiled: CompiledNetwork, service: int, servers: float) -> CompiledNetwork:
+    """Return a copy in which one service has `servers` servers and the waiting room it had."""
+    changed, capacity = compiled.servers.copy(), compiled.capacity.copy()
+    capacity[service] += servers - changed[service]
+    changed[service] = servers
+    return compiled._replace(servers=changed, capacity=capacity)
+
+
+def with_service_rate(compiled: CompiledNetwork, service: int, factor: float) -> CompiledNetwork:
+    """Return a copy in which every server of one service works `factor` times as fast."""
+    times, parameters = compiled.service_time.copy(), compiled.service_parameters.copy()
+    samples = compiled.samples.copy()
+    times[service] /= factor
+    for k, family in enumerate(compiled.service_family[service]):
+        values = parameters[service, k]
+        if family == code.LOGNORMAL:
+            values[0] -= math.log(factor)
+        elif family in (code.EMPIRICAL, code.PHASE_TYPE):
+            _scale_samples(samples, int(values[0]), int(values[1]), int(family), factor)
+        else:
+            powers = np.array(_SCALES[int(family)])
+            values[: powers.size] *= factor ** -powers.astype(np.float64)
+    return compiled._replace(service_time=times, service_parameters=parameters, samples=samples)
+
+
+def _scale_samples(
+    samples: code.Floats, offset: int, size: int, family: int, factor: float
+) -> None:
+    """Divide the values of an empirical law, or multiply the rates of a phase-type law."""
+    if family == code.EMPIRICAL:
+        samples[offset : offset + size] /= factor
+    else:
+        samples[offset + size : offset + size + size * size] *= factor

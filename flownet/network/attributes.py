@@ -1,0 +1,238 @@
+"""The one table of attributes: it feeds the check, the readers, the docs and `flownet attributes`.
+
+Every attribute of a network, a job class, a service and a route stands here once, with its kind,
+unit, default, range and meaning.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from flownet.units import SECONDS
+
+Owner = Literal["network", "class", "service", "route"]
+Kind = Literal["text", "number", "probability", "choice", "boolean", "whole", "distribution", "table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute of the description.
+
+    Parameters
+    ----------
+    name : str
+        The key in the document, from the glossary.
+    owner : {'network', 'class', 'service', 'route'}
+        What carries it.
+    kind : str
+        ``text``, ``number``, ``probability``, ``choice``, ``boolean``, ``whole`` (number),
+        ``distribution`` or ``table``.
+    unit : str
+        ``T`` is the network's time unit, ``job`` one patient, referral or item.
+    default : object
+        What holds where it is absent; None means that nothing is assumed.
+    meaning : str
+        One sentence, with the trap.
+    by_class : bool
+        Whether a table by class may stand in its place.
+    low, high : float
+        Range of a number, ends included unless `low_open`.
+    low_open : bool
+        Whether `low` itself is refused.
+    infinite : bool
+        Whether ``inf`` (in documents the string 'inf') is allowed.
+    required : bool
+        Whether it has to be given.
+    choices : tuple of str
+        The values of a ``choice``.
+    """
+
+    name: str
+    owner: Owner
+    kind: Kind
+    unit: str
+    default: object
+    meaning: str
+    by_class: bool = False
+    low: float = 0.0
+    high: float = math.inf
+    low_open: bool = False
+    infinite: bool = False
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """What a right value is, in plain words."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "text":
+            return "a text"
+        if self.kind == "boolean":
+            return "true or false"
+        if self.kind == "table":
+            return "a table"
+        if self.kind == "distribution":
+            return "a table with family and its parameters"
+        noun = "a whole number" if self.kind == "whole" else "a number"
+        bounds = []
+        if self.low > -math.inf:
+            bounds.append(f"{'above' if self.low_open else 'at least'} {self.low:g}")
+        if self.high < math.inf:
+            bounds.append(f"at most {self.high:g}")
+        text = " ".join([noun, " and ".join(bounds)]).strip()
+        return text + (", or 'inf'" if self.infinite else ", finite")
+
+
+def _service(name: str, kind: Kind, unit: str, default: object, meaning: str, **rest: object) -> Attribute:
+    return Attribute(name, "service", kind, unit, default, meaning, **rest)  # type: ignore[arg-type]  # keywords of one dataclass
+
+
+ATTRIBUTES: Final[tuple[Attribute, ...]] = (
+    Attribute("name", "network", "text", "", "network", "What the network is called."),
+    Attribute(
+        "time_unit", "network", "choice", "", None,
+        "The unit T of every time and rate; declared once, there is no default.",
+        required=True, choices=tuple(SECONDS),
+    ),
+    Attribute("currency", "network", "text", "", "", "The money of all costs, for instance GBP."),
+    Attribute("notes", "network", "text", "", "", "Free text: sources, what is not modelled."),
+    Attribute(
+        "cost_of_delay", "network", "number", "money/(job T)", 0.0,
+        "Price of one job's delay for one T, wherever a service or class says nothing else.",
+    ),
+    Attribute(
+        "cost_of_loss", "network", "number", "money/job", None,
+        "Price of one job lost, overflowed or given up, wherever a service says nothing else. "
+        "Without it the goal 'delay' is refused where jobs can be lost.",
+    ),
+    Attribute("label", "class", "text", "", "", "What the class is called in tables and reports."),
+    Attribute(
+        "priority", "class", "whole", "rank", 1,
+        "Rank at services whose discipline is priority; the smallest is served first.",
+        low=-1000000, high=1000000,
+    ),
+    _service("name", "text", "", None, "The service's name, unique in the network.", required=True),
+    _service("label", "text", "", "", "What reports show in place of the name."),
+    _service("organisation", "text", "", "", "Who owns the service; results add up by it."),
+    _service(
+        "servers", "number", "server", 1.0,
+        "Beds, staff or slots that serve at the same time; 'inf' serves everybody at once.",
+        low_open=True, infinite=True,
+    ),
+    _service("server_label", "text", "", "server", "What one server is called, for instance bed."),
+    _service(
+        "service_time", "number", "T", None,
+        "Mean time that one server needs for one job, without waiting or blocking.",
+        by_class=True, low_open=True,
+    ),
+    _service(
+        "service_scv", "number", "-", 1.0,
+        "Variance of the service time over its squared mean; 1 is exponential, 0 constant.",
+        by_class=True, high=1e6,
+    ),
+    _service(
+        "service_distribution", "distribution", "", None,
+        "The law of the service time, in place of service_time and service_scv.", by_class=True,
+    ),
+    _service(
+        "external_arrival_rate", "number", "job/T", 0.0, "Arrivals from outside the network only.",
+        by_class=True,
+    ),
+    _service(
+        "arrival_scv", "number", "-", 1.0,
+        "Variance over squared mean of the times between outside arrivals; 1 is Poisson.",
+        by_class=True, high=1e6,
+    ),
+    _service(
+        "capacity", "number", "job", math.inf,
+        "Places: waiting plus in service plus blocked there; at least `servers`.",
+        low_open=True, infinite=True,
+    ),
+    _service(
+        "waiting_room", "number", "job", None,
+        "Waiting places only: capacity = servers + waiting_room. Give one of the two.",
+        infinite=True,
+    ),
+    _service(
+        "when_full", "choice", "", "blocked_after_service",
+        "What meets a job from another service that finds `capacity` jobs: it keeps its server "
+        "there, is lost, or overflows to `overflow_to`.",
+        choices=("blocked_after_service", "lost", "overflow"),
+    ),
+    _service(
+        "external_when_full", "choice", "", "lost",
+        "What meets a job from outside that finds `capacity` jobs.",
+        choices=("lost", "wait_outside", "overflow"),
+    ),
+    _service("overflow_to", "text", "", "", "The service that takes what overflows."),
+    _service(
+        "patience", "number", "T", math.inf,
+        "Mean time that a waiting job stays before it gives up and leaves the network.",
+        by_class=True, low_open=True, infinite=True,
+    ),
+    _service(
+        "discipline", "choice", "", "fcfs",
+        "Who is served next: first come, by priority (not interrupting), all at once sharing "
+        "(ps), or nobody waits (delay).",
+        choices=("fcfs", "priority", "ps", "delay"),
+    ),
+    _service(
+        "priority", "whole", "rank", None,
+        "Rank by class at this service, in place of the class's own; the smallest first.",
+        by_class=True, low=-1000000, high=1000000,
+    ),
+    _service("cost_per_server", "number", "money/(server T)", 0.0, "Cost of one server for one T."),
+    _service(
+        "cost_of_delay", "number", "money/(job T)", None,
+        "Price of one job's delay for one T at this service.", by_class=True,
+    ),
+    _service(
+        "cost_of_loss", "number", "money/job", None,
+        "Price of one job lost, overflowed or given up at this service.", by_class=True,
+    ),
+    _service(
+        "target", "number", "T", None, "Target for the waiting time, shown beside the result.",
+        low_open=True,
+    ),
+    _service("min_servers", "number", "server", 0.0, "The least that reallocation may leave."),
+    _service(
+        "max_servers", "number", "server", math.inf, "The most that reallocation may give.",
+        infinite=True,
+    ),
+    _service("origin", "table", "", None, "Where each attribute comes from: published, estimated or assumed."),
+    _service("standard_error", "table", "", None, "Standard error of each estimated attribute."),
+    Attribute(
+        "routing_probability", "route", "probability", "-", 1.0,
+        "Share of the jobs leaving `from` that go to `to`; what is missing to 1 leaves the network.",
+        by_class=True, high=1.0,
+    ),
+    Attribute(
+        "transfer_delay", "route", "number", "T", 0.0,
+        "Mean time of the hand-off, before a place is asked for.", by_class=True,
+    ),
+    Attribute(
+        "holds_server", "route", "boolean", "", False,
+        "Whether the server is kept during the transfer delay.", by_class=True,
+    ),
+    Attribute(
+        "to_class", "route", "text", "", None, "The class as which the job goes on.", by_class=True,
+    ),
+    Attribute("origin", "route", "table", "", None, "Where each attribute comes from."),
+    Attribute("standard_error", "route", "table", "", None, "Standard error of each estimated attribute."),
+)  # fmt: skip
+
+
+def attributes_of(owner: Owner) -> dict[str, Attribute]:
+    """Return the attributes of one owner by name, in the table's order."""
+    return {attribute.name: attribute for attribute in ATTRIBUTES if attribute.owner == owner}
+
+
+NETWORK: Final = attributes_of("network")
+CLASS: Final = attributes_of("class")
+SERVICE: Final = attributes_of("service")
+ROUTE: Final = attributes_of("route")
+DEFAULT_CLASS: Final = "all"
+"""The name of the one class of a network that declares none."""

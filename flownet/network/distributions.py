@@ -1,0 +1,241 @@
+"""Laws of the service time: from a family and its parameters to moments and kernel codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from flownet.kernels import compiled as code
+
+
+class Law(NamedTuple):
+    """A law of a non-negative time: its first two moments, and how a kernel draws from it."""
+
+    mean: float
+    scv: float
+    family: int
+    parameters: tuple[float, ...]
+    samples: tuple[float, ...] = ()
+
+
+class LawError(ValueError):
+    """A law's parameters are missing or impossible; the text says what would be right."""
+
+
+def two_moment_law(mean: float, scv: float) -> Law:
+    """Return the phase-type (or constant) law with the given mean and scv.
+
+    Constant at 0, a mixture of Erlang laws with k-1 and k phases below 1, exponential at 1,
+    hyperexponential with balanced means above (Tijms 1994, Stochastic Models, p. 358).
+
+    Parameters
+    ----------
+    mean : float
+        Mean, in T, above 0.
+    scv : float
+        Squared coefficient of variation, at least 0.
+
+    Examples
+    --------
+    >>> two_moment_law(2.0, 1.0).parameters
+    (2.0,)
+    """
+    if scv == 1.0:
+        return Law(mean, scv, code.EXPONENTIAL, (mean,))
+    if scv < 1e-3:  # fewer than a thousand phases are not worth telling from a constant
+        return Law(mean, scv, code.DETERMINISTIC, (mean,))
+    if scv < 1.0:
+        k = max(2, math.ceil(1.0 / scv - 1e-12))
+        p = (k * scv - math.sqrt(max(k * (1.0 + scv) - k * k * scv, 0.0))) / (1.0 + scv)
+        p = min(max(p, 0.0), 1.0)
+        return Law(mean, scv, code.MIXED_ERLANG, (p, float(k), (k - p) / mean))
+    p = 0.5 * (1.0 + math.sqrt((scv - 1.0) / (scv + 1.0)))
+    return Law(mean, scv, code.HYPEREXPONENTIAL, (p, mean / (2.0 * p), mean / (2.0 * (1.0 - p))))
+
+
+def law_from_table(table: Mapping[str, Any]) -> Law:
+    """Return the law that a ``service_distribution`` table describes.
+
+    Raises
+    ------
+    LawError
+        With everything that is wrong, in plain words.
+    """
+    given = dict(table)
+    family = given.pop("family", None)
+    if not isinstance(family, str) or family not in FAMILIES:
+        known = ", ".join(sorted(FAMILIES))
+        message = f"family {family!r} is not known; known are {known}"
+        raise LawError(message)
+    alternatives, build = FAMILIES[family]
+    for names in alternatives:
+        if set(names) == set(given):
+            return build(**{name: _parameter(name, given[name]) for name in names})
+    wanted = " or ".join("(" + ", ".join(names) + ")" for names in alternatives)
+    message = f"family {family} takes {wanted}, not ({', '.join(sorted(map(str, given)))})"
+    raise LawError(message)
+
+
+def _parameter(name: str, value: object) -> Any:
+    """Return a parameter as a float, or as an array where the law takes values or a matrix."""
+    if name in {"values", "alpha", "T"}:
+        try:
+            array = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            message = f"{name} must be a list of numbers"
+            raise LawError(message) from error
+        if array.size == 0 or not np.all(np.isfinite(array)):
+            message = f"{name} must be a list of finite numbers, with at least one"
+            raise LawError(message)
+        return array
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        message = f"{name} = {value!r} must be a finite number"
+        raise LawError(message)
+    return float(value)
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise LawError(message)
+
+
+def _exponential(mean: float) -> Law:
+    _require(mean > 0, f"mean = {mean:g} must be above 0")
+    return Law(mean, 1.0, code.EXPONENTIAL, (mean,))
+
+
+def _deterministic(value: float | None = None, mean: float | None = None) -> Law:
+    time = value if value is not None else mean
+    assert time is not None
+    _require(time > 0, f"value = {time:g} must be above 0")
+    return Law(time, 0.0, code.DETERMINISTIC, (time,))
+
+
+def _erlang(phases: float, mean: float) -> Law:
+    _require(mean > 0, f"mean = {mean:g} must be above 0")
+    _require(
+        phases >= 1 and phases == int(phases) and phases <= 10_000,
+        f"phases = {phases:g} must be a whole number from 1 to 10000",
+    )
+    return Law(mean, 1.0 / phases, code.ERLANG, (phases, mean))
+
+
+def _hyperexponential(
+    probability: float | None = None,
+    mean1: float | None = None,
+    mean2: float | None = None,
+    mean: float | None = None,
+    scv: float | None = None,
+) -> Law:
+    if mean is not None and scv is not None:
+        _require(mean > 0, f"mean = {mean:g} must be above 0")
+        _require(scv >= 1, f"scv = {scv:g} must be at least 1 for a hyperexponential")
+        return two_moment_law(mean, scv)
+    assert probability is not None and mean1 is not None and mean2 is not None
+    _require(0 <= probability <= 1, f"probability = {probability:g} must be between 0 and 1")
+    _require(mean1 > 0 and mean2 > 0, "mean1 and mean2 must be above 0")
+    first = probability * mean1 + (1 - probability) * mean2
+    second = 2 * (probability * mean1**2 + (1 - probability) * mean2**2)
+    parameters = (probability, mean1, mean2)
+    return Law(first, second / first**2 - 1, code.HYPEREXPONENTIAL, parameters)
+
+
+def _gamma(
+    shape: float | None = None,
+    scale: float | None = None,
+    mean: float | None = None,
+    scv: float | None = None,
+) -> Law:
+    if mean is not None and scv is not None:
+        _require(mean > 0 and scv > 0, "mean and scv must be above 0")
+        shape, scale = 1 / scv, mean * scv
+    assert shape is not None and scale is not None
+    _require(shape > 0 and scale > 0, "shape and scale must be above 0")
+    return Law(shape * scale, 1 / shape, code.GAMMA, (shape, scale))
+
+
+def _lognormal(
+    mu: float | None = None,
+    sigma: float | None = None,
+    mean: float | None = None,
+    scv: float | None = None,
+) -> Law:
+    if mean is not None and scv is not None:
+        _require(mean > 0 and scv > 0, "mean and scv must be above 0")
+        sigma = math.sqrt(math.log1p(scv))
+        mu = math.log(mean) - sigma**2 / 2
+    assert mu is not None and sigma is not None
+    _require(0 < sigma <= 5, f"sigma = {sigma:g} must be above 0 and at most 5")
+    _require(abs(mu) <= 50, f"mu = {mu:g} must lie between -50 and 50")
+    return Law(math.exp(mu + sigma**2 / 2), math.expm1(sigma**2), code.LOGNORMAL, (mu, sigma))
+
+
+def _weibull(shape: float, scale: float) -> Law:
+    _require(0.1 <= shape <= 100, f"shape = {shape:g} must lie between 0.1 and 100")
+    _require(scale > 0, f"scale = {scale:g} must be above 0")
+    first, second = math.gamma(1 + 1 / shape), math.gamma(1 + 2 / shape)
+    return Law(scale * first, second / first**2 - 1, code.WEIBULL, (shape, scale))
+
+
+def _uniform(low: float, high: float) -> Law:
+    _require(0 <= low < high, f"low = {low:g} and high = {high:g} must satisfy 0 <= low < high")
+    mean = (low + high) / 2
+    return Law(mean, (high - low) ** 2 / 12 / mean**2, code.UNIFORM, (low, high))
+
+
+def _triangular(low: float, mode: float, high: float) -> Law:
+    _require(
+        0 <= low <= mode <= high and low < high,
+        f"low = {low:g}, mode = {mode:g}, high = {high:g} must satisfy 0 <= low <= mode <= high",
+    )
+    mean = (low + mode + high) / 3
+    variance = (low**2 + mode**2 + high**2 - low * mode - low * high - mode * high) / 18
+    return Law(mean, variance / mean**2, code.TRIANGULAR, (low, mode, high))
+
+
+def _empirical(values: np.ndarray[Any, np.dtype[np.float64]]) -> Law:
+    _require(values.ndim == 1, "values must be a plain list of numbers")
+    _require(bool(np.all(values >= 0)), "values must not be negative")
+    mean = float(values.mean())
+    _require(mean > 0, "values must not all be 0")
+    samples = tuple(float(v) for v in values)
+    return Law(mean, float(values.var()) / mean**2, code.EMPIRICAL, (0.0, float(len(samples))), samples)
+
+
+def _phase_type(
+    alpha: np.ndarray[Any, np.dtype[np.float64]], T: np.ndarray[Any, np.dtype[np.float64]]  # noqa: N803  # the literature's letter
+) -> Law:
+    order = alpha.size
+    _require(alpha.ndim == 1 and T.shape == (order, order), "T must be a square matrix of the size of alpha")
+    _require(bool(np.all(alpha >= 0)) and abs(alpha.sum() - 1) < 1e-9, "alpha must be probabilities that add up to 1")
+    off = T - np.diag(np.diag(T))
+    _require(
+        bool(np.all(off >= 0)) and bool(np.all(np.diag(T) < 0)) and bool(np.all(T.sum(axis=1) <= 1e-9)),
+        "T must have a negative diagonal, no negative rate beside it, and rows that add up to at most 0",
+    )
+    _require(float(np.linalg.cond(T)) < 1e12, "T must let every phase end (it is singular)")
+    ones = np.ones(order)
+    first = np.linalg.solve(-T, ones)
+    mean, second = float(alpha @ first), 2.0 * float(alpha @ np.linalg.solve(-T, first))
+    samples = (*map(float, alpha), *map(float, T.ravel()))
+    return Law(mean, second / mean**2 - 1, code.PHASE_TYPE, (0.0, float(order)), samples)
+
+
+Builder = Callable[..., Law]
+FAMILIES: Final[dict[str, tuple[Sequence[tuple[str, ...]], Builder]]] = {
+    "exponential": ([("mean",)], _exponential),
+    "deterministic": ([("value",), ("mean",)], _deterministic),
+    "erlang": ([("phases", "mean")], _erlang),
+    "hyperexponential": ([("probability", "mean1", "mean2"), ("mean", "scv")], _hyperexponential),
+    "gamma": ([("shape", "scale"), ("mean", "scv")], _gamma),
+    "lognormal": ([("mu", "sigma"), ("mean", "scv")], _lognormal),
+    "weibull": ([("shape", "scale")], _weibull),
+    "uniform": ([("low", "high")], _uniform),
+    "triangular": ([("low", "mode", "high")], _triangular),
+    "empirical": ([("values",)], _empirical),
+    "phase_type": ([("alpha", "T")], _phase_type),
+}
+"""Families by name: the sets of parameters that each takes, and what builds the law."""

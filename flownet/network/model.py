@@ -1,0 +1,453 @@
+"""`Network`: an immutable description of services, routes and job classes on a networkx graph."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import networkx as nx
+
+from flownet.errors import Fault, InputError, NetworkError, UnknownNameError
+from flownet.network.attributes import DEFAULT_CLASS, NETWORK
+from flownet.network.check import check_graph, check_shape
+from flownet.network.values import is_absent, nearest, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Table = pd.DataFrame | Iterable[Mapping[str, Any]]
+
+ServiceName = Hashable
+"""A service's name: a text, or a whole number where the caller's graph has such nodes."""
+
+
+class Network:
+    """A system of services through which jobs flow; it never changes once it is made.
+
+    Construct it with `from_graph`, `from_dict`, `from_tables` or `flownet.read`. Construction
+    checks everything and raises `NetworkError` with all faults together.
+
+    Attributes
+    ----------
+    graph : networkx.DiGraph
+        Services as nodes and routes as edges, with the attributes of the attribute table; frozen.
+        ``graph.graph`` holds the attributes of the network and ``classes``.
+    warnings : tuple of Fault
+        What is legal but deserves a look, such as a cycle of blocking that can deadlock.
+
+    Examples
+    --------
+    >>> import flownet as fn
+    >>> network = fn.Network.from_dict({
+    ...     "network": {"name": "clinic", "time_unit": "hour"},
+    ...     "services": [{"name": "desk", "servers": 2, "service_time": 0.1,
+    ...                   "external_arrival_rate": 15.0}],
+    ... })
+    >>> network.services
+    ('desk',)
+    """
+
+    __slots__ = ("_graph", "_warnings")
+
+    def __init__(self, graph: nx.DiGraph) -> None:
+        """Check `graph` and keep a frozen copy; `from_graph` is the same by another name."""
+        faults = check_shape(graph)
+        if faults:
+            raise NetworkError(faults)
+        own = _own_copy(graph)
+        faults = check_graph(own)
+        errors = [fault for fault in faults if fault.severity == "error"]
+        if errors:
+            raise NetworkError(errors, str(own.graph.get("name") or ""))
+        self._graph = nx.freeze(own)
+        self._warnings = tuple(fault for fault in faults if fault.severity == "warning")
+
+    # construction
+
+    @classmethod
+    def from_graph(cls, graph: nx.DiGraph) -> Network:
+        """Return the network that a directed networkx graph describes.
+
+        Parameters
+        ----------
+        graph : networkx.DiGraph
+            Nodes and edges carry the attributes of the attribute table; ``graph.graph`` carries
+            those of the network (``time_unit`` is required) and ``classes``. It is not changed.
+
+        Raises
+        ------
+        NetworkError
+            With every fault of the description.
+        """
+        return cls(graph)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Network:
+        """Return the network of a document: tables ``network``, ``classes``, ``services``, ``routes``.
+
+        Raises
+        ------
+        NetworkError
+            With every fault of the document.
+        """
+        graph, faults = graph_of_document(document)
+        if faults:
+            # what could be read is checked too, so that one look shows every fault
+            rest = check_graph(_own_copy(graph), complete=False) if len(graph) else []
+            errors = [*faults, *(fault for fault in rest if fault.severity == "error")]
+            raise NetworkError(errors)
+        return cls(graph)
+
+    @classmethod
+    def from_tables(
+        cls,
+        services: Table,
+        routes: Table = (),
+        *,
+        time_unit: str,
+        classes: Mapping[str, Mapping[str, Any]] | None = None,
+        **network: Any,
+    ) -> Network:
+        """Return the network of two tables, one row a service and one row a route.
+
+        Parameters
+        ----------
+        services : pandas.DataFrame or iterable of mappings
+            Columns as the attributes of a service; ``name`` may be the index. A column
+            ``attribute.class`` gives the value of one class; an empty cell (None, nan) is absent.
+        routes : pandas.DataFrame or iterable of mappings
+            Columns ``from``, ``to`` and the attributes of a route.
+        time_unit : str
+            The unit of all times and rates.
+        classes : mapping, optional
+            Job classes and their attributes.
+        **network
+            Further attributes of the network, such as ``name`` and ``currency``.
+
+        Raises
+        ------
+        NetworkError
+            With every fault of the tables.
+        """
+        document: dict[str, Any] = {
+            "network": {"time_unit": time_unit, **network},
+            "services": [_row(row) for row in _rows(services, "name")],
+            "routes": [_row(row) for row in _rows(routes, None)],
+        }
+        if classes:
+            document["classes"] = {name: dict(attributes) for name, attributes in classes.items()}
+        return cls.from_dict(document)
+
+    # what it holds
+
+    @property
+    def graph(self) -> nx.DiGraph:
+        """The frozen networkx graph; any networkx algorithm takes it."""
+        return self._graph
+
+    @property
+    def warnings(self) -> tuple[Fault, ...]:
+        """What is legal but deserves a look."""
+        return self._warnings
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return str(self._graph.graph.get("name", NETWORK["name"].default))
+
+    @property
+    def time_unit(self) -> str:
+        """The unit of all times and rates."""
+        return str(self._graph.graph["time_unit"])
+
+    @property
+    def currency(self) -> str:
+        """The money of all costs; empty where none is declared."""
+        return str(self._graph.graph.get("currency", ""))
+
+    @property
+    def services(self) -> tuple[ServiceName, ...]:
+        """Names of the services, in the order of the description."""
+        return tuple(self._graph.nodes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the job classes; ``('all',)`` where none is declared."""
+        return tuple(self._graph.graph.get("classes", {})) or (DEFAULT_CLASS,)
+
+    def label(self, service: ServiceName) -> str:
+        """Return what reports call `service`: its label, or its name."""
+        return str(self._graph.nodes[service].get("label") or service)
+
+    def organisation(self, service: ServiceName) -> str:
+        """Return who owns `service`; empty where nobody is named."""
+        return str(self._graph.nodes[service].get("organisation", ""))
+
+    # what becomes of it
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the canonical document; ``from_dict`` of it gives an equal network."""
+        attributes = {k: v for k, v in self._graph.graph.items() if k != "classes"}
+        document: dict[str, Any] = {"network": _written(attributes)}
+        if self._graph.graph.get("classes"):
+            document["classes"] = _written(self._graph.graph["classes"])
+        document["services"] = [
+            {"name": str(name), **_written(data)} for name, data in self._graph.nodes(data=True)
+        ]
+        document["routes"] = [
+            {"from": str(u), "to": str(v), **_written(data)}
+            for u, v, data in self._graph.edges(data=True)
+        ]
+        return document
+
+    def replace(
+        self,
+        services: Mapping[Any, Mapping[str, Any]] | None = None,
+        routes: Mapping[tuple[Any, Any], Mapping[str, Any]] | None = None,
+        network: Mapping[str, Any] | None = None,
+    ) -> Network:
+        """Return a copy with some attributes changed; None removes an attribute.
+
+        Parameters
+        ----------
+        services : mapping, optional
+            ``{service: {attribute: value}}``.
+        routes : mapping, optional
+            ``{(from, to): {attribute: value}}``; a pair that has no route gets one.
+        network : mapping, optional
+            Attributes of the network itself.
+
+        Raises
+        ------
+        UnknownNameError
+            Where a service does not exist.
+        NetworkError
+            Where the changed network is at fault.
+        """
+        graph = nx.DiGraph(self._graph)
+        graph.graph = copy.deepcopy(self._graph.graph)
+        for service, changes in (services or {}).items():
+            _change(graph.nodes[self._known(service)], changes)
+        for (start, end), changes in (routes or {}).items():
+            pair = (self._known(start), self._known(end))
+            if pair not in graph.edges:
+                graph.add_edge(*pair)
+            _change(graph.edges[pair], changes)
+        _change(graph.graph, network or {})
+        return Network(graph)
+
+    def _known(self, service: ServiceName) -> ServiceName:
+        if service in self._graph:
+            return service
+        hint = nearest(service, self._graph.nodes)
+        fault = Fault(f"service '{service}'", "", "", f"is not in the network{hint}")
+        raise UnknownNameError([fault])
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the two describe the same: services, routes, classes, every value."""
+        if not isinstance(other, Network):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        """Hash by name and size, which equal networks share."""
+        return hash((self.name, self.time_unit, len(self._graph), self._graph.number_of_edges()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the plain graph; the check runs again on arrival."""
+        return Network, (nx.DiGraph(self._graph),)
+
+    def __repr__(self) -> str:
+        """Return three lines: what it is, its size, its first warning."""
+        graph = self._graph
+        lines = [
+            f"Network '{self.name}' ({self.time_unit})",
+            f"  {len(graph)} services, {graph.number_of_edges()} routes, "
+            f"{len(self.classes)} job classes",
+        ]
+        if self._warnings:
+            lines.append(f"  warning: {self._warnings[0]}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from flownet.display import html_of_text
+
+        return html_of_text(repr(self))
+
+
+def graph_of_document(document: Mapping[str, Any]) -> tuple[nx.DiGraph, list[Fault]]:
+    """Return the graph of a document, and the faults of its outer form."""
+    faults: list[Fault] = []
+    graph = nx.DiGraph()
+    if not isinstance(document, Mapping):
+        return graph, [Fault("document", "", "", "must be a table with [network] and [[services]]")]
+    known = ("network", "classes", "services", "routes")
+    for key in document:
+        if key not in known:
+            message = f"is not known; known are {', '.join(known)}{nearest(key, known)}"
+            faults.append(Fault("document", str(key), "", message))
+    network = document.get("network")
+    if isinstance(network, Mapping):
+        graph.graph.update({str(key): value for key, value in network.items() if value is not None})
+    else:
+        faults.append(Fault("document", "network", "", "a table [network] with time_unit is needed"))
+    classes = document.get("classes")
+    if isinstance(classes, Mapping):
+        graph.graph["classes"] = {str(key): value for key, value in classes.items()}
+    elif classes is not None:
+        faults.append(Fault("document", "classes", "", "must be a table with one table a class"))
+    _add_services(graph, document.get("services"), faults)
+    _add_routes(graph, document.get("routes"), faults)
+    return graph, faults
+
+
+def _add_services(graph: nx.DiGraph, rows: Any, faults: list[Fault]) -> None:
+    if not isinstance(rows, (list, tuple)) or not rows:
+        faults.append(Fault("document", "services", "", "a list with at least one service is needed"))
+        return
+    for number, row in enumerate(rows, start=1):
+        where = f"service no. {number}"
+        if not isinstance(row, Mapping):
+            faults.append(Fault(where, "", "", "must be a table"))
+            continue
+        name = row.get("name")
+        if not isinstance(name, (str, int)) or isinstance(name, bool) or name == "":
+            faults.append(Fault(where, "name", repr(name)[:60], "a name is needed (a text)"))
+            continue
+        if name in graph:
+            faults.append(Fault(f"service '{name}'", "name", "", "stands twice; names are unique"))
+            continue
+        attributes = {k: v for k, v in row.items() if k != "name" and v is not None}
+        graph.add_node(name, **{str(k): v for k, v in attributes.items()})
+
+
+def _add_routes(graph: nx.DiGraph, rows: Any, faults: list[Fault]) -> None:
+    if rows is None:
+        return
+    if not isinstance(rows, (list, tuple)):
+        faults.append(Fault("document", "routes", "", "must be a list of tables"))
+        return
+    for number, row in enumerate(rows, start=1):
+        where = f"route no. {number}"
+        if not isinstance(row, Mapping):
+            faults.append(Fault(where, "", "", "must be a table with from and to"))
+            continue
+        ends = (row.get("from"), row.get("to"))
+        bad = False
+        for key, end in zip(("from", "to"), ends, strict=True):
+            if not isinstance(end, (str, int)) or end not in graph:
+                hint = nearest(end, graph.nodes) if end is not None else ""
+                message = f"must name a service of this network{hint}"
+                faults.append(Fault(where, key, repr(end)[:60], message))
+                bad = True
+        if bad:
+            continue
+        if graph.has_edge(*ends):
+            message = "stands twice; give one route a pair, with tables by class where they differ"
+            faults.append(Fault(f"route '{ends[0]}' -> '{ends[1]}'", "", "", message))
+            continue
+        attributes = {k: v for k, v in row.items() if k not in {"from", "to"} and v is not None}
+        graph.add_edge(*ends, **{str(k): v for k, v in attributes.items()})
+
+
+def _own_copy(graph: nx.DiGraph) -> nx.DiGraph:
+    """Return a deep copy with plain values; nodes that are neither text nor whole number as text."""
+    own = nx.DiGraph()
+    own.graph.update(
+        {k: plain(v) for k, v in graph.graph.items() if v is not None and not _is_incidental(k)}
+    )
+    for node, data in graph.nodes(data=True):
+        own.add_node(_key(node), **{str(k): plain(v) for k, v in data.items() if v is not None})
+    for start, end, data in graph.edges(data=True):
+        attributes = {str(k): plain(v) for k, v in data.items() if v is not None}
+        own.add_edge(_key(start), _key(end), **attributes)
+    return own
+
+
+def _is_incidental(key: object) -> bool:
+    """Return whether a graph attribute was put there by networkx's own readers."""
+    return key in {"node_default", "edge_default"}
+
+
+def _key(node: Hashable) -> ServiceName:
+    if isinstance(node, str) or (isinstance(node, int) and not isinstance(node, bool)):
+        return node
+    return str(node)
+
+
+def _written(value: Any) -> Any:
+    """Return `value` as a document holds it: 'inf' as text, tables and lists copied."""
+    if isinstance(value, Mapping):
+        return {key: _written(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_written(item) for item in value]
+    if isinstance(value, float) and value == math.inf:
+        return "inf"
+    return value
+
+
+def _change(attributes: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        if value is None:
+            attributes.pop(name, None)
+        else:
+            attributes[name] = value
+
+
+def _rows(table: Any, index: str | None) -> list[Mapping[str, Any]]:
+    """Return the rows of a DataFrame or of an iterable of mappings."""
+    if hasattr(table, "to_dict") and hasattr(table, "columns"):
+        frame = table
+        if index is not None and index not in frame.columns:
+            frame = frame.rename_axis(index).reset_index()
+        return cast("list[Mapping[str, Any]]", frame.to_dict(orient="records"))
+    try:
+        rows = list(table)
+    except TypeError as error:
+        message = "must be a DataFrame or a list of mappings"
+        raise InputError([Fault("table", "", type(table).__name__, message)]) from error
+    return rows
+
+
+def _row(row: Any) -> Any:
+    """Return a row without its empty cells, columns ``attribute.class`` gathered into tables."""
+    if not isinstance(row, Mapping):
+        return row
+    gathered: dict[str, Any] = {}
+    for key, raw in row.items():
+        value = plain(raw)
+        if is_absent(value):
+            continue
+        attribute, dot, job_class = str(key).partition(".")
+        if dot and isinstance(gathered.setdefault(attribute, {}), dict):
+            gathered[attribute][job_class] = value
+        else:
+            gathered[str(key)] = value
+    return gathered
+
+
+def check(description: Mapping[str, Any] | nx.DiGraph | Network) -> tuple[Fault, ...]:
+    """Return every fault and warning of a description, without raising.
+
+    Parameters
+    ----------
+    description : mapping, networkx.DiGraph or Network
+        A document (see `Network.to_dict`), a graph that carries the attributes, or a network.
+
+    Returns
+    -------
+    tuple of Fault
+        Errors first; empty where all is well.
+    """
+    try:
+        if isinstance(description, Network):
+            network = description
+        elif isinstance(description, Mapping):
+            network = Network.from_dict(description)
+        else:
+            network = Network.from_graph(description)
+    except NetworkError as error:
+        return error.faults
+    return network.warnings
