@@ -1,0 +1,312 @@
+"""PathSimR's two CSV files: its network template and its calendar template.
+
+PathSimR (NHS BNSSG Analytics; Tyler et al. 2022, PLOS ONE 17:e0268837) simulates pathways with
+blocking after service. Its network template has a row and a column a node, then the law of each
+stay, the places for external and internal queues, and the laws of the transition delays, during
+which a patient keeps the bed. Its calendar gives capacity and external arrivals by time of day.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any, Final
+
+from flownet.errors import Fault, ReadError
+from flownet.network.distributions import LawError, law_from_table
+from flownet.readers.text import read_text
+
+UNLIMITED: Final = 999.0
+"""PathSimR's users write 999, 9999 or Inf for a queue without limit."""
+PASSING: Final = 1e-6
+"""Service time of a node where a pathway ends: patients pass at once, but it has to be above 0."""
+LARGEST: Final = 50_000_000
+LAWS: Final = {
+    "exp": ("exponential", ("rate",)),
+    "unif": ("uniform", ("low", "high")),
+    "lnorm": ("lognormal", ("mu", "sigma")),
+    "weibull": ("weibull", ("shape", "scale")),
+    "gamma": ("gamma", ("shape", "rate")),
+}
+"""PathSimR's names of laws, ours, and what their parameters mean in their order (as in R)."""
+
+
+def _table(path: Path) -> list[list[str]]:
+    text = read_text(path, LARGEST)
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text))]
+    except csv.Error as error:
+        raise ReadError([Fault(f"file '{path.name}'", "", "", f"is not CSV: {error}")]) from error
+    return [row for row in rows if any(row)]
+
+
+def is_pathsimr(path: Path) -> bool:
+    """Return whether a CSV file has the header of PathSimR's network template."""
+    if not path.is_file():
+        return False
+    table = _table(path)
+    return bool(table) and "serv_dist" in table[0] and "int_queue" in table[0]
+
+
+def _absent(cell: str) -> bool:
+    return cell.upper() in {"", "NA", "NULL"}
+
+
+def read_pathsimr(path: Path, calendar: Path | None, time_unit: str | None) -> dict[str, Any]:
+    """Return the document of a PathSimR model.
+
+    Parameters
+    ----------
+    path : Path
+        The network template.
+    calendar : Path, optional
+        The calendar template; by default the one file beside it whose name differs only in
+        ``Calendar`` for ``Network`` (or ``cal_input`` for ``input_template``).
+    time_unit : str, optional
+        PathSimR's files do not name their unit.
+
+    Raises
+    ------
+    ReadError
+        With every fault of both files.
+
+    Notes
+    -----
+    The calendar is taken by its mean over its span. A node with an internal queue of k places has
+    capacity beds + k; an external queue without limit becomes ``wait_outside``, none ``lost``.
+    What had to be simplified stands in the network's ``notes``.
+    """
+    source = _Template(path)
+    means = _calendar_means(_calendar_path(path, calendar), source)
+    if source.faults:
+        raise ReadError(source.faults, path.name)
+    services = [_service(source, name, means) for name in source.nodes]
+    ends = [name for name in source.ends if source.delayed(name)]
+    services += [
+        {"name": name, "discipline": "delay", "service_time": PASSING,
+         "origin": {"service_time": "assumed: the pathway ends here; patients pass at once"}}
+        for name in ends
+    ]  # fmt: skip
+    if source.faults:
+        raise ReadError(source.faults, path.name)
+    network: dict[str, Any] = {"name": path.stem, "notes": " ".join(source.notes)}
+    if time_unit is not None:
+        network["time_unit"] = time_unit
+    return {"network": network, "services": services, "routes": source.routes(ends)}
+
+
+def _calendar_path(path: Path, calendar: Path | None) -> Path:
+    if calendar is not None:
+        return calendar
+    for old, new in (("Network", "Calendar"), ("network", "calendar"), ("input_template", "cal_input")):
+        beside = path.with_name(path.name.replace(old, new))
+        if beside != path and beside.exists():
+            return beside
+    message = "needs its calendar template: give it as the second file"
+    raise ReadError([Fault(f"file '{path.name}'", "", "", message)], path.name)
+
+
+class _Template:
+    """PathSimR's network template, taken apart."""
+
+    def __init__(self, path: Path) -> None:
+        self.faults: list[Fault] = []
+        self.notes: list[str] = [f"Read from PathSimR's {path.name}."]
+        self.file = f"file '{path.name}'"
+        table = _table(path)
+        header = table[0]
+        width = header.index("serv_dist") - 1
+        self.names = header[1 : width + 1]
+        expected = 1 + width + 4 + 2 * width
+        if len(header) != expected:
+            message = (
+                f"has {len(header)} columns; a template of {width} nodes has {expected}: the nodes, "
+                "serv_dist, serv_dist_param, ext_queue, int_queue, then delay laws and parameters"
+            )
+            raise ReadError([Fault(self.file, "", "", message)], path.name)
+        self.rows = {row[0]: row + [""] * (expected - len(row)) for row in table[1:]}
+        for name in self.names:
+            if name not in self.rows:
+                self.faults.append(Fault(self.file, name, "", "is a column but has no row"))
+        for name in self.rows:
+            if name not in self.names:
+                self.faults.append(Fault(self.file, name, "", "is a row but has no column"))
+        if self.faults:
+            raise ReadError(self.faults, path.name)
+        self.width = width
+        self.nodes = [name for name in self.names if not _absent(self.rows[name][1 + width])]
+        self.ends = [name for name in self.names if name not in self.nodes]
+
+    def number(self, name: str, what: str, cell: str) -> float:
+        """Return a cell's number; a fault where it is none."""
+        try:
+            return float(cell)
+        except ValueError:
+            self.faults.append(Fault(f"{self.file}, node '{name}'", what, cell, "must be a number"))
+            return math.nan
+
+    def queue(self, name: str, which: int) -> float:
+        """Return the places of the external (0) or internal (1) queue."""
+        cell = self.rows[name][self.width + 3 + which]
+        places = math.inf if cell.lower() == "inf" else self.number(name, "queue", cell or "0")
+        return math.inf if places >= UNLIMITED else places
+
+    def law(self, name: str, what: str, family: str, cell: str) -> dict[str, Any] | None:
+        """Return the distribution table of PathSimR's law; a fault where it is impossible."""
+        where = f"{self.file}, node '{name}'"
+        if family not in LAWS:
+            message = f"is not a law of PathSimR; there are {', '.join(LAWS)}"
+            self.faults.append(Fault(where, what, family, message))
+            return None
+        ours, wanted = LAWS[family]
+        parts = [part for part in cell.split(";") if part.strip()]
+        if len(parts) != len(wanted):
+            message = f"{family} takes {len(wanted)} parameters ({'; '.join(wanted)})"
+            self.faults.append(Fault(where, what, cell, message))
+            return None
+        given = dict(zip(wanted, (self.number(name, what, part) for part in parts), strict=True))
+        if any(math.isnan(value) for value in given.values()):
+            return None
+        if "rate" in given:
+            rate = given.pop("rate")
+            given["mean" if ours == "exponential" else "scale"] = 1 / rate if rate else 0.0
+        if ours == "uniform" and given["low"] == given["high"]:
+            ours, given = "deterministic", {"value": given["low"]}
+        table = {"family": ours, **given}
+        try:
+            law_from_table(table)
+        except LawError as error:
+            self.faults.append(Fault(where, what, f"{family} {cell}", str(error)))
+            return None
+        return table
+
+    def probability(self, start: str, end: str) -> float:
+        cell = self.rows[start][1 + self.names.index(end)]
+        return 0.0 if _absent(cell) else self.number(start, f"probability to '{end}'", cell)
+
+    def delay(self, start: str, end: str) -> float:
+        """Return the mean transition delay, during which the bed is held."""
+        place = self.width + 5 + self.names.index(end)
+        family, cell = self.rows[start][place], self.rows[start][place + self.width]
+        if _absent(family) or self.probability(start, end) == 0:
+            return 0.0
+        table = self.law(start, f"delay to '{end}'", family, cell)
+        return 0.0 if table is None else law_from_table(table).mean
+
+    def delayed(self, end: str) -> bool:
+        """Return whether patients keep their bed for a time before the pathway ends at `end`."""
+        return any(self.delay(start, end) > 0 for start in self.nodes)
+
+    def routes(self, ends: list[str]) -> list[dict[str, Any]]:
+        """Return the routes between nodes, and to the ends that are reached with a delay."""
+        routes = []
+        for start in self.nodes:
+            for end in [*self.nodes, *ends]:
+                share = self.probability(start, end)
+                if share == 0:
+                    continue
+                route: dict[str, Any] = {"from": start, "to": end, "routing_probability": share}
+                delay = self.delay(start, end)
+                if delay > 0:
+                    route |= {"transfer_delay": delay, "holds_server": True}
+                routes.append(route)
+        if any("transfer_delay" in route for route in routes):
+            self.notes.append("Transition delays are taken by their means; the bed is held meanwhile.")
+        return routes
+
+
+def _calendar_means(path: Path, source: _Template) -> dict[tuple[str, str], float]:
+    """Return the mean of each metric ('cap', 'ext_arr') at each node over the calendar's span."""
+    table = _table(path)
+    where = f"file '{path.name}'"
+    if not table or table[0][:5] != ["metric", "node", "start", "end", "value"]:
+        message = "is not PathSimR's calendar: its columns are metric, node, start, end, value"
+        raise ReadError([Fault(where, "", "", message)], path.name)
+    spans: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    for number, cells in enumerate(table[1:], start=2):
+        # PathSimR's own use case writes an empty cell between the end and the value
+        row = [cell for i, cell in enumerate(cells) if cell or i < 4 or i == len(cells) - 1]
+        place = f"{where}, row {number}"
+        if len(row) != 5 or row[0] not in {"cap", "ext_arr"} or row[1] not in source.names:
+            message = "must be cap or ext_arr, a node of the template, start, end, value"
+            source.faults.append(Fault(place, "", ",".join(cells), message))
+            continue
+        try:
+            start, value = float(row[2]), float(row[4])
+            end = math.inf if _absent(row[3]) else float(row[3])
+        except ValueError:
+            message = "start, end and value must be numbers (end may be empty)"
+            source.faults.append(Fault(place, "", ",".join(cells), message))
+            continue
+        if not (0 <= start < end and value >= 0 and math.isfinite(value)):
+            message = "start must be before end, and value a finite number at least 0"
+            source.faults.append(Fault(place, "", ",".join(cells), message))
+            continue
+        spans.setdefault((row[0], row[1]), []).append((start, end, value))
+    return {key: _mean(key, rows, source, where) for key, rows in spans.items()}
+
+
+def _mean(
+    key: tuple[str, str], rows: list[tuple[float, float, float]], source: _Template, where: str
+) -> float:
+    """Return the mean over the span, which its rows must cover without gap or overlap."""
+    rows = sorted(rows)
+    if len(rows) == 1:
+        return rows[0][2]
+    for (_, end, _), (start, _, _) in zip(rows, rows[1:], strict=False):
+        if end != start:
+            message = f"the rows of {key[0]} leave a gap or overlap between {end:g} and {start:g}"
+            source.faults.append(Fault(f"{where}, node '{key[1]}'", key[0], "", message))
+            return math.nan
+    if math.isinf(rows[-1][1]):
+        message = f"the rows of {key[0]} never end, so that they have no mean"
+        source.faults.append(Fault(f"{where}, node '{key[1]}'", key[0], "", message))
+        return math.nan
+    span = rows[-1][1] - rows[0][0]
+    mean = sum((end - start) * value for start, end, value in rows) / span
+    what = "The capacity" if key[0] == "cap" else "The external arrival rate"
+    low, high = min(row[2] for row in rows), max(row[2] for row in rows)
+    if low != high:
+        source.notes.append(
+            f"{what} at {key[1]} varies from {low:g} to {high:g} by time of day; the mean {mean:g} "
+            "is taken, which hides the queues of the worst hours."
+        )
+    return mean
+
+
+def _service(source: _Template, name: str, means: dict[tuple[str, str], float]) -> dict[str, Any]:
+    """Return the service of one node."""
+    row = source.rows[name]
+    beds = means.get(("cap", name), math.nan)
+    where = f"{source.file}, node '{name}'"
+    if math.isnan(beds) or beds <= 0:
+        message = "needs a capacity above 0 in the calendar"
+        source.faults.append(Fault(where, "cap", "" if math.isnan(beds) else f"{beds:g}", message))
+    outside, inside = source.queue(name, 0), source.queue(name, 1)
+    if math.isfinite(inside) and beds != round(beds):
+        source.notes.append(f"The mean capacity of {name}, {beds:g}, is rounded to {max(1, round(beds))}.")
+        beds = float(max(1, round(beds)))
+    service: dict[str, Any] = {"name": name, "servers": beds, "server_label": "bed"}
+    law = source.law(name, "serv_dist", row[1 + source.width], row[2 + source.width])
+    if law is not None:
+        service["service_distribution"] = law
+    arrivals = means.get(("ext_arr", name), 0.0)
+    if arrivals > 0:
+        service["external_arrival_rate"] = arrivals
+    if math.isfinite(inside):
+        service["capacity"] = beds + inside
+    if arrivals > 0:
+        service["external_when_full"] = "wait_outside" if math.isinf(outside) else "lost"
+        if 0 < outside < math.inf:
+            source.notes.append(
+                f"The external queue of {name} has {outside:g} places in PathSimR; here nobody "
+                "waits outside it and arrivals at a full service are lost."
+            )
+        if math.isinf(inside) and outside == 0:
+            source.notes.append(
+                f"{name} refuses external arrivals but queues internal ones in PathSimR; here both "
+                "queue."
+            )
+    return service
