@@ -1,0 +1,1 @@
+"""Solving: the register of methods, `solve`, `Solution`, goals."""

@@ -1,0 +1,138 @@
+"""A solution in words: its three lines, its warnings, its explanation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flownet.display import figure
+
+if TYPE_CHECKING:
+    from flownet.solvers.solution import Solution
+
+NEAR_CRITICAL = 0.95
+"""Load from which a steady state is far away in time (a convention; Whitt 1989 gives the rate)."""
+
+
+def summary(solution: Solution) -> str:
+    """Return three lines: the headline, the standing, one warning."""
+    network = solution.network
+    name = f"Solution of '{network.name}'"
+    if not solution.converged:
+        return "\n".join([
+            f"{name}: not converged",
+            f"  method {solution.method}, residual {solution.residual:.2g} after "
+            f"{solution.measures.iterations} iterations",
+            "  warning: its numbers cannot be read",
+        ])  # fmt: skip
+    unit = network.time_unit
+    system = solution.system
+    if solution.overloaded:
+        names = ", ".join(network.label(service) for service in solution.overloaded)
+        head = (
+            f"{name}: overloaded at {names}; the backlog grows by "
+            f"{figure(float(system['growth_rate']))} jobs per {unit}"
+        )
+    else:
+        head = (
+            f"{name}: {figure(float(system['throughput']))} jobs per {unit} served, "
+            f"{figure(float(system['delay']))} delayed at any time"
+        )
+    kind = "exact" if solution.exact else "approximate"
+    standing = f"  method {solution.method} ({kind}), residual {solution.residual:.2g}"
+    warnings = solution.warnings
+    more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+    last = f"  warning: {warnings[0]}{more}" if warnings else "  no warnings"
+    return "\n".join([head, standing, last])
+
+
+def warnings_of(solution: Solution) -> tuple[str, ...]:
+    """Return what a reader of the numbers has to know, most serious first."""
+    return (
+        *_overload(solution),
+        *_near_critical(solution),
+        *_turned_away(solution),
+        *(str(fault) for fault in solution.network.warnings),
+    )
+
+
+def _overload(solution: Solution) -> list[str]:
+    network, table = solution.network, solution.services
+    lines = []
+    for service in solution.overloaded:
+        row = table.loc[service]
+        own = row["offered_load"] / row["servers"]
+        reason = (
+            f"its servers are offered {own:.0%} of the work they can do"
+            if own >= 1
+            else "its servers are held by jobs that cannot move on, so that it takes in less than "
+            "what arrives"
+        )
+        lines.append(
+            f"'{network.label(service)}' is overloaded (load ratio {row['load_ratio']:.3g}): {reason}; "
+            f"its backlog grows by {figure(row['growth_rate'])} jobs per {network.time_unit}, and "
+            f"waits have no steady state"
+        )
+    return lines
+
+
+def _near_critical(solution: Solution) -> list[str]:
+    """Warn where the steady state takes long to reach, with an estimate of how long."""
+    network, table = solution.network, solution.services
+    arrays = solution.compilation.arrays
+    lines = []
+    for position, service in enumerate(table.index):
+        row = table.iloc[position]
+        held = float(row["occupancy"])
+        if row["growth_rate"] > 0 or not NEAR_CRITICAL <= held or np.isfinite(arrays.capacity[position]):
+            continue
+        if not held < 1:
+            continue
+        served = float(row["throughput"])
+        holding = held * float(row["servers"]) / served
+        settle = holding / float(row["servers"]) / (1 - held**0.5) ** 2
+        lines.append(
+            f"'{network.label(service)}' is near its limit (occupancy {held:.1%}): the steady state "
+            f"shown is approached over about {figure(settle)} {network.time_unit}s, and small "
+            "errors in the figures given change it much"
+        )
+    return lines
+
+
+def _turned_away(solution: Solution) -> list[str]:
+    system, unit = solution.system, solution.network.time_unit
+    kinds = {
+        "loss_rate": "are lost at a full service",
+        "overflow_rate": "overflow to another service",
+        "abandonment_rate": "give up waiting",
+    }
+    total = float(system["external_arrival_rate"])
+    return [
+        f"{figure(float(system[key]))} jobs per {unit} {what} ({float(system[key]) / total:.1%} of "
+        "the arrivals from outside)"
+        for key, what in kinds.items()
+        if float(system[key]) > 1e-9 * total
+    ]
+
+
+def explain(solution: Solution) -> str:
+    """Return in plain words what was computed, by which formulas, and what to be wary of."""
+    from flownet.solvers.register import METHODS
+
+    method = METHODS[solution.method]
+    lines = [
+        summary(solution).splitlines()[0],
+        f"Method: {method.name}, {'exact' if method.exact else 'approximate'}; {solution.choice}.",
+        f"Formulas: {method.formulas}.",
+        f"Reference: {method.reference}.",
+    ]
+    if solution.assumptions:
+        lines.append("Assumptions that this network strains:")
+        lines += [f"  - {text}" for text in solution.assumptions]
+    else:
+        lines.append("Assumptions: all that the method needs hold for this network.")
+    if solution.warnings:
+        lines.append("Warnings:")
+        lines += [f"  - {text}" for text in solution.warnings]
+    return "\n".join(lines)

@@ -1,0 +1,188 @@
+"""The register of methods: what each is, when it applies, how exact it is, where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from flownet.kernels import compiled as code
+from flownet.kernels.blocking import solve_blocking
+from flownet.kernels.compiled import CompiledNetwork, Measures
+from flownet.kernels.decomposition import (
+    decomposition_assumptions,
+    decomposition_reasons,
+    solve_decomposition,
+)
+from flownet.kernels.product_form import product_form_reasons, solve_product_form
+from flownet.network.compile import Compilation
+
+REASONS: Final = {
+    "arrivals_not_poisson": "arrivals from outside are not Poisson (arrival_scv is not 1)",
+    "finite_capacity": "it has a finite capacity",
+    "patience": "its jobs give up waiting",
+    "priority": "it serves by priority",
+    "service_not_exponential": "service times are not exponential, which first come, first served "
+    "needs here",
+    "service_differs_by_class": "classes have different mean service times, which first come, "
+    "first served forbids here",
+    "held_transfer": "its servers are held during a transfer delay",
+    "fractional_servers": "its number of servers or places is not whole",
+    "trap": "jobs that come here never leave",
+    "blocking": "jobs from other services can find it full and keep their server there (blocking "
+    "after service)",
+    "wait_outside": "jobs wait outside for a place",
+    "patience_at_ps": "nobody waits where servers are shared (ps), so that nobody can give up",
+    "no_blocking": "no service can block another, and none keeps jobs waiting outside",
+    "ps_in_room": "it shares its servers among all (ps) within a finite capacity",
+    "priority_in_room": "it serves by priority in a network with blocking",
+}
+"""What a kernel's reason code means, said of a service."""
+
+STRAINS: Final = {
+    "two_moments": "its wait is computed from mean and scv alone of arrivals and service",
+    "exponential_in_room": "its places or its jobs' patience are limited: service and arrivals are "
+    "taken as exponential (exact for loss without waiting room)",
+    "unequal_means": "classes of different mean service times are served as one mixture",
+    "ranks_in_room": "priorities share out its wait only approximately",
+    "several_patiences": "classes of different patience are taken to meet the same wait",
+    "neighbours": "services are solved with the arrivals and the blocking that their neighbours "
+    "cause on average; docs/accuracy.md shows the error of this",
+    "general_times": "service times that are not exponential enter by mean and scv only",
+    "mixed_classes": "classes share one chain a service, and its results by their flows",
+}
+"""What a method simplifies, said of services."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to solve a network.
+
+    Attributes
+    ----------
+    name : str
+        The name for ``solve(network, method=name)``.
+    solve : callable
+        From compiled arrays to measures.
+    refusals : callable
+        From compiled arrays to (reason code, service index or -1) pairs; none where it applies.
+    exact : bool
+        Whether its means are exact wherever it applies.
+    reference : str
+        Author, year and place.
+    formulas : str
+        What it computes, in words.
+    strains : callable
+        From compiled arrays to (code, service index or -1) pairs: what it simplifies here.
+    """
+
+    name: str
+    solve: Callable[[CompiledNetwork], Measures]
+    refusals: Callable[[CompiledNetwork], list[tuple[str, int]]]
+    exact: bool
+    reference: str
+    formulas: str
+    strains: Callable[[CompiledNetwork], list[tuple[str, int]]]
+
+    def reasons(self, compilation: Compilation) -> list[str]:
+        """Return why this method does not apply, naming the services; empty where it does."""
+        return _sentences(self.refusals(compilation.arrays), REASONS, compilation)
+
+    def assumptions(self, compilation: Compilation) -> list[str]:
+        """Return what this method simplifies in this network, naming the services."""
+        return _sentences(self.strains(compilation.arrays), STRAINS, compilation)
+
+
+def _sentences(
+    found: list[tuple[str, int]], texts: dict[str, str], compilation: Compilation
+) -> list[str]:
+    """Return one sentence a code, with the services it is said of."""
+    grouped: dict[str, list[str]] = {}
+    for reason, service in found:
+        grouped.setdefault(reason, [])
+        if service >= 0:
+            grouped[reason].append(f"'{compilation.services[service]}'")
+    return [
+        (f"service {_some(names)}: " if names else "") + texts[reason]
+        for reason, names in grouped.items()
+    ]
+
+
+def _some(names: list[str]) -> str:
+    """Return up to four names and how many more there are."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
+
+
+def blocking_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
+    """Return why the blocking decomposition does not apply."""
+    reasons: list[tuple[str, int]] = []
+    if not any(reason in {"blocking", "wait_outside"} for reason, _ in decomposition_reasons(compiled)):
+        reasons.append(("no_blocking", -1))
+    finite, room = np.isfinite(compiled.servers), np.isfinite(compiled.capacity)
+    fractional = finite & (np.where(finite, compiled.servers, 0.0) % 1 != 0)
+    fractional |= room & (np.where(room, compiled.capacity, 0.0) % 1 != 0)
+    sharing = (compiled.discipline == code.PROCESSOR_SHARING) & room
+    ranked = compiled.discipline == code.PRIORITY
+    found = {
+        "fractional_servers": fractional,
+        "ps_in_room": sharing,
+        "priority_in_room": ranked,
+    }
+    return reasons + [(why, int(i)) for why, where in found.items() for i in np.flatnonzero(where)]
+
+
+def _blocking_strains(compiled: CompiledNetwork) -> list[tuple[str, int]]:
+    used = compiled.service_time > 0
+    general = (used & (np.abs(compiled.service_scv - 1) > 1e-9)).any(axis=1)
+    strains = [("neighbours", -1)]
+    strains += [("general_times", int(i)) for i in np.flatnonzero(general)]
+    return strains + ([("mixed_classes", -1)] if used.shape[1] > 1 else [])
+
+
+def _none(compiled: CompiledNetwork) -> list[tuple[str, int]]:
+    del compiled
+    return []
+
+
+METHODS: Final[dict[str, Method]] = {
+    method.name: method
+    for method in (
+        Method(
+            "product_form",
+            solve_product_form,
+            product_form_reasons,
+            True,
+            "Jackson (1957), Oper. Res. 5:518; Baskett, Chandy, Muntz, Palacios (1975), J. ACM "
+            "22:248",
+            "traffic equations; every service as M/M/c (or as an infinite server, or processor "
+            "sharing) on its own, which is exact here",
+            _none,
+        ),
+        Method(
+            "decomposition",
+            solve_decomposition,
+            decomposition_reasons,
+            False,
+            "Whitt (1983), Bell Syst. Tech. J. 62:2779 (QNA); Whitt (1993), Prod. Oper. Manag. "
+            "2:114 (GI/G/c); Erlang (1917) for loss",
+            "traffic equations; a linear system for the variability of the flows; every service "
+            "as GI/G/c, M/M/c/K, Erlang loss or Erlang A",
+            decomposition_assumptions,
+        ),
+        Method(
+            "blocking",
+            solve_blocking,
+            blocking_reasons,
+            False,
+            "flownet's own decomposition (docs/methods.md), in the line of Perros and Altiok "
+            "(1986) and of Osorio and Bierlaire (2009), Eur. J. Oper. Res. 196:996",
+            "a small Markov chain a service over the jobs there, those that wait for a place there "
+            "and its own blocked servers, coupled by a fixed point",
+            _blocking_strains,
+        ),
+    )
+}
+"""Methods by name, in the order in which ``auto`` tries them: exact before approximate."""

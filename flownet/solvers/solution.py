@@ -1,0 +1,251 @@
+"""`Solution`: what a method found out about a network, frozen and labelled."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flownet.display import html_of_text
+from flownet.errors import InputError, UnconvergedError
+from flownet.kernels import compiled as code
+from flownet.kernels.compiled import CompiledNetwork, Measures
+from flownet.network.compile import Compilation, compile_network
+from flownet.network.model import Network, ServiceName
+from flownet.solvers import explain, tables
+from flownet.solvers.journeys import Journeys, solve_journeys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Solution:
+    """The steady state of a network as one method sees it.
+
+    Its tables are computed when they are asked for. Reading one from a solution that did not
+    converge raises `UnconvergedError`: a number that is not the method's answer is never shown.
+
+    Attributes
+    ----------
+    network : Network
+        What was solved.
+    method : str
+        The method that was used, and `choice` why.
+    converged : bool
+        Whether the method's equations are solved.
+    residual : float
+        Their largest relative violation.
+    assumptions : tuple of str
+        Assumptions of the method that this network strains; empty where it is exact here.
+    """
+
+    network: Network
+    method: str
+    choice: str
+    exact: bool
+    assumptions: tuple[str, ...]
+    measures: Measures = dataclasses.field(repr=False)
+    compilation: Compilation = dataclasses.field(repr=False)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the method's equations are solved."""
+        return self.measures.status == 0
+
+    @property
+    def residual(self) -> float:
+        """Largest relative violation of the method's equations."""
+        return float(self.measures.residual)
+
+    def _checked(self) -> tuple[Compilation, Measures]:
+        if not self.converged:
+            message = (
+                f"method '{self.method}' stopped after {self.measures.iterations} iterations with "
+                f"a residual of {self.residual:.2g}: its numbers are not an answer. Solve with "
+                "another method, or see .measures for the unfinished figures"
+            )
+            raise UnconvergedError(message)
+        return self.compilation, self.measures
+
+    @cached_property
+    def services(self) -> pd.DataFrame:
+        """One row a service, summed over classes (times are means over jobs)."""
+        compilation, measures = self._checked()
+        nodes = self.network.graph.nodes
+        targets = [nodes[name].get("target") for name in compilation.services]
+        return tables.service_table(
+            compilation, measures, targets, self.network.time_unit, self.network.currency
+        )
+
+    @cached_property
+    def service_classes(self) -> pd.DataFrame:
+        """One row a service and class."""
+        compilation, measures = self._checked()
+        return tables.class_state_table(
+            compilation, measures, self.network.time_unit, self.network.currency
+        )
+
+    @cached_property
+    def _journeys(self) -> Journeys:
+        compilation, measures = self._checked()
+        return solve_journeys(compilation.arrays, measures)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """One row a job class, end to end, by the class in which jobs enter."""
+        compilation, measures = self._checked()
+        return tables.class_table(
+            compilation, measures, self._journeys, self.network.time_unit, self.network.currency
+        )
+
+    @cached_property
+    def system(self) -> pd.Series[float]:
+        """Totals of the whole network, and its costs per time unit."""
+        compilation, measures = self._checked()
+        return tables.system_series(compilation, measures)
+
+    @cached_property
+    def blocked_by(self) -> pd.DataFrame:
+        """Who waits for whom: mean number of jobs at a row's service blocked for a column's."""
+        compilation, measures = self._checked()
+        return tables.blocked_by_table(compilation, measures)
+
+    @cached_property
+    def overloaded(self) -> tuple[ServiceName, ...]:
+        """Services whose backlog grows without limit."""
+        compilation, measures = self._checked()
+        growing = measures.growth_rate.sum(axis=1) > 0
+        return tuple(
+            name for name, grows in zip(compilation.services, growing, strict=True) if grows
+        )
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the numbers has to know: overload, near-critical load, losses."""
+        if not self.converged:
+            return (f"method '{self.method}' did not converge: its numbers cannot be read",)
+        return explain.warnings_of(self)
+
+    def again(self, arrays: CompiledNetwork) -> Solution:
+        """Return the solution of changed arrays by the same method, for what-if questions.
+
+        The labels, prices and the ``network`` stay those of this solution.
+        """
+        from flownet.solvers.register import METHODS
+
+        compilation = dataclasses.replace(self.compilation, arrays=arrays)
+        measures = METHODS[self.method].solve(arrays)
+        return dataclasses.replace(self, compilation=compilation, measures=measures)
+
+    # what goals ask
+
+    @property
+    def can_turn_away(self) -> bool:
+        """Whether any job can be lost, overflow or give up by the network's own description."""
+        arrays = self.compilation.arrays
+        away = np.isin(arrays.when_full, (code.LOST, code.OVERFLOW))
+        entered = arrays.external_arrival_rate.sum(axis=1) > 0
+        door = np.isin(arrays.external_when_full, (code.LOST, code.OVERFLOW)) & entered
+        full = np.isfinite(arrays.capacity) & (away | door)
+        return bool(full.any() or np.isfinite(arrays.patience).any())
+
+    @property
+    def prices_every_loss(self) -> bool:
+        """Whether every rate of jobs turned away has a price."""
+        m = self.measures
+        turned_away = m.loss_rate + m.overflow_rate + m.abandonment_rate
+        return not bool(np.isnan(self.compilation.cost_of_loss[turned_away > 0]).any())
+
+    @property
+    def has_prices(self) -> bool:
+        """Whether the network names any price at all."""
+        c = self.compilation
+        prices = (c.cost_per_server, c.cost_of_delay, np.nan_to_num(c.cost_of_loss))
+        return any(bool(np.any(price > 0)) for price in prices)
+
+    @cached_property
+    def saturation_throughput(self) -> float:
+        """Jobs per T that leave served at the largest sustainable scaling of demand."""
+        from flownet.solvers.saturation import saturation_scale
+
+        return saturation_scale(self) * float(self.system["throughput"])
+
+    # how it is told
+
+    def explain(self) -> str:
+        """Return in plain words what was computed, by which formulas, and what to be wary of."""
+        return explain.explain(self)
+
+    def __repr__(self) -> str:
+        """Return three lines: the headline, the standing, one warning."""
+        return explain.summary(self)
+
+    def _repr_html_(self) -> str:
+        return html_of_text(repr(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values that go to JSON and back without loss."""
+        measures = {
+            name: _listed(value) for name, value in zip(Measures._fields, self.measures, strict=True)
+        }
+        return {
+            "network": self.network.to_dict(),
+            "method": self.method,
+            "choice": self.choice,
+            "exact": self.exact,
+            "assumptions": list(self.assumptions),
+            "measures": measures,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Solution:
+        """Return the solution that `to_dict` wrote.
+
+        Raises
+        ------
+        InputError
+            Where a part is missing.
+        """
+        missing = [key for key in ("network", "method", "measures") if key not in data]
+        if missing:
+            message = f"not a solution: {', '.join(missing)} missing"
+            raise InputError(message)
+        network = Network.from_dict(data["network"])
+        whole = {"blocked_by_from", "blocked_by_to"}
+        values = {
+            name: _array(data["measures"][name], np.int64 if name in whole else np.float64)
+            for name in Measures._fields
+        }
+        return cls(
+            network=network,
+            method=str(data["method"]),
+            choice=str(data.get("choice", "")),
+            exact=bool(data.get("exact", False)),
+            assumptions=tuple(data.get("assumptions", ())),
+            measures=Measures(**values),
+            compilation=compile_network(network),
+        )
+
+
+def _listed(value: Any) -> Any:
+    """Return an array as nested lists, with inf and nan as texts."""
+    if isinstance(value, np.ndarray):
+        return [_listed(item) for item in value.tolist()] if value.ndim else value.item()
+    if isinstance(value, list):
+        return [_listed(item) for item in value]
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    number = float(value)
+    return number if math.isfinite(number) else str(number)
+
+
+def _array(value: Any, kind: type) -> Any:
+    """Return what `_listed` wrote."""
+    if not isinstance(value, list):
+        return value if isinstance(value, int) else float(value)
+    return np.asarray(value, dtype=np.float64).astype(kind)

@@ -1,0 +1,87 @@
+"""`solve`: choose a method, run it, and hand on a Solution."""
+
+from __future__ import annotations
+
+from flownet.errors import Fault, MethodError, ParameterError, UnknownNameError
+from flownet.network.compile import Compilation, compile_network
+from flownet.network.model import Network
+from flownet.network.values import nearest
+from flownet.solvers.register import METHODS, Method
+from flownet.solvers.solution import Solution
+
+
+def solve(network: Network, method: str = "auto") -> Solution:
+    """Return the steady state of `network`.
+
+    Parameters
+    ----------
+    network : Network
+        What to solve.
+    method : str
+        A name from the register (``flownet.solvers.register.METHODS``), or ``auto``: the first
+        that applies, exact before approximate; the Solution says which was taken and why.
+
+    Returns
+    -------
+    Solution
+        With one table a service, a class, and both; an overloaded service shows its growth and
+        unlimited delay.
+
+    Raises
+    ------
+    UnknownNameError
+        Where the method does not exist.
+    MethodError
+        Where it does not apply; its ``reasons`` say why.
+
+    Examples
+    --------
+    An M/M/1 queue at load 0.8 waits 4 service times on average:
+
+    >>> import flownet as fn
+    >>> network = fn.Network.from_dict({
+    ...     "network": {"time_unit": "hour"},
+    ...     "services": [{"name": "desk", "service_time": 1.0, "external_arrival_rate": 0.8}],
+    ... })
+    >>> float(round(fn.solve(network).services.loc["desk", "waiting_time"], 9))
+    4.0
+    """
+    if not isinstance(network, Network):
+        message = f"must be a flownet Network, not {type(network).__name__}"
+        raise ParameterError([Fault("solve", "network", "", message)])
+    compilation = compile_network(network)
+    chosen, choice = _choose(compilation, method)
+    return Solution(
+        network=network,
+        method=chosen.name,
+        choice=choice,
+        exact=chosen.exact,
+        assumptions=tuple(chosen.assumptions(compilation)),
+        measures=chosen.solve(compilation.arrays),
+        compilation=compilation,
+    )
+
+
+def _choose(compilation: Compilation, name: str) -> tuple[Method, str]:
+    """Return the method and why it was taken."""
+    if name == "auto":
+        return _first_that_applies(compilation)
+    if name not in METHODS:
+        known = ", ".join(["auto", *METHODS])
+        message = f"is not known; known are {known}{nearest(name, METHODS)}"
+        raise UnknownNameError([Fault("method", "", repr(name), message)])
+    reasons = METHODS[name].reasons(compilation)
+    if reasons:
+        raise MethodError(name, reasons)
+    return METHODS[name], "asked for by name"
+
+
+def _first_that_applies(compilation: Compilation) -> tuple[Method, str]:
+    passed: list[str] = []
+    for method in METHODS.values():
+        reasons = method.reasons(compilation)
+        if not reasons:
+            kind = "exact" if method.exact else "approximate"
+            return method, "; ".join([f"the first that applies ({kind})", *passed])
+        passed.append(f"'{method.name}' does not: {reasons[0]}")
+    raise MethodError("auto", passed)
