@@ -1,0 +1,361 @@
+"""The shell command: parse arguments, call one public function, print. No maths."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flownet.errors import FlownetError, MethodError, UnconvergedError, UnknownNameError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flownet.network.model import Network
+    from flownet.solvers.solution import Solution
+
+FINE, FAULT, USAGE, UNSTABLE = 0, 1, 2, 3
+"""Exit codes: 0 fine; 1 a fault in the input; 2 usage; 3 solved, but overloaded or unconverged."""
+
+app = typer.Typer(
+    name="flownet",
+    help="Find the constraint in a network of services, and move capacity to relieve it. FILE is a "
+    ".toml, .json, .graphml or .csv file, a folder with services.csv and routes.csv, or the name "
+    "of a packaged system (see: flownet examples). Exit codes: 0 fine; 1 fault in the input; "
+    "2 usage; 3 solved, but overloaded or unconverged.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="File, folder or packaged system.")]
+Routes = Annotated[
+    Path | None, typer.Option(help="The routes (or PathSimR's calendar) beside a .csv FILE.")
+]
+TimeUnit = Annotated[str | None, typer.Option(help="Time unit, for tables that declare none.")]
+Method = Annotated[str, typer.Option(help="auto, product_form, decomposition or blocking.")]
+Goal = Annotated[str, typer.Option(help="delay, cost or throughput.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print the main table as CSV.")]
+Budget = Annotated[
+    float, typer.Option(help="New money per time unit, spent at each service's cost_per_server.")
+]
+Exchanges = Annotated[
+    Path | None,
+    typer.Option(help="CSV with columns from, to, and optionally rate, cost, limit: what may move."),
+]
+Integer = Annotated[bool, typer.Option(help="Whole servers only, or parts of them too.")]
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+def command(function: Callable[..., int]) -> Callable[..., None]:
+    """Register a command that returns its exit code; our errors become a message and a code."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            code = function(*arguments, **options)
+        except FlownetError as error:
+            _say(str(error))
+            code = _code_of(error)
+        except OSError as error:
+            _say(f"cannot read or write: {error}")
+            code = FAULT
+        raise typer.Exit(code)
+
+    return app.command()(run)
+
+
+def _say(text: str) -> None:
+    err.print(text, markup=False)
+
+
+def _code_of(error: FlownetError) -> int:
+    if isinstance(error, UnconvergedError):
+        return UNSTABLE
+    return USAGE if isinstance(error, (MethodError, UnknownNameError)) else FAULT
+
+
+def _read(file: str, routes: Path | None, time_unit: str | None) -> Network:
+    from flownet.readers.documents import read
+    from flownet.readers.examples import example, examples
+
+    if file in examples() and not Path(file).exists():
+        return example(file)
+    return read(file, routes, time_unit=time_unit)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on the error stream while a long computation runs; it vanishes afterwards."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _emit_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False, default=str))
+
+
+def _emit_csv(table: pd.DataFrame) -> None:
+    typer.echo(table.to_csv(), nl=False)
+
+
+def _standing(solution: Solution) -> int:
+    return UNSTABLE if not solution.converged or solution.overloaded else FINE
+
+
+@command
+def check(
+    file: File,
+    routes: Routes = None,
+    time_unit: TimeUnit = None,
+    as_json: AsJson = False,  # noqa: FBT002  # a flag of the shell
+) -> int:
+    """Say everything that is wrong with FILE, and what deserves a look."""
+    from flownet.errors import InputError
+    from flownet.network.model import Network
+
+    network: Network | None = None
+    try:
+        network = _read(file, routes, time_unit)
+        faults = network.warnings
+    except UnknownNameError:
+        raise
+    except InputError as error:
+        faults = error.faults
+    if as_json:
+        keys = ("severity", "where", "attribute", "value", "message")
+        _emit_json([{key: getattr(fault, key) for key in keys} for fault in faults])
+    else:
+        for fault in faults:
+            out.print(f"{fault.severity}: {fault}", markup=False)
+        if network is not None:
+            out.print(repr(network).splitlines()[0] + ": no faults", markup=False)
+            out.print(repr(network).splitlines()[1], markup=False)
+    return FAULT if any(fault.severity == "error" for fault in faults) else FINE
+
+
+@command
+def solve(
+    file: File,
+    method: Method = "auto",
+    routes: Routes = None,
+    time_unit: TimeUnit = None,
+    explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,  # noqa: FBT002
+    as_json: AsJson = False,  # noqa: FBT002
+    as_csv: AsCsv = False,  # noqa: FBT002
+) -> int:
+    """Solve FILE and print one row a service."""
+    from flownet.solvers.solve import solve as run
+    from flownet.view.text import service_view, table_text
+
+    with _progress("solving"):
+        solution = run(_read(file, routes, time_unit), method)
+    if as_json:
+        _emit_json(solution.to_dict() | {"standing": _standing(solution)})
+    elif not solution.converged:
+        out.print(repr(solution), markup=False)
+    elif as_csv:
+        _emit_csv(solution.services)
+    else:
+        out.print(repr(solution), markup=False)
+        out.print(table_text(service_view(solution)))
+        if explain:
+            out.print(solution.explain(), markup=False)
+    return _standing(solution)
+
+
+@command
+def find(
+    file: File,
+    goal: Goal = "delay",
+    method: Method = "auto",
+    routes: Routes = None,
+    time_unit: TimeUnit = None,
+    explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,  # noqa: FBT002
+    as_json: AsJson = False,  # noqa: FBT002
+    as_csv: AsCsv = False,  # noqa: FBT002
+) -> int:
+    """Find the constraint in FILE and tell it from the symptoms."""
+    from flownet.constraint.find import find_constraint
+    from flownet.view.text import ranking_view, table_text
+
+    with _progress("trying each service") as progress:
+        finding = find_constraint(
+            _read(file, routes, time_unit), goal, method, progress=progress
+        )
+    if as_json:
+        _emit_json(finding.to_dict())
+    elif as_csv:
+        _emit_csv(finding.ranking)
+    else:
+        out.print(repr(finding), markup=False)
+        out.print(table_text(ranking_view(finding)))
+        if explain:
+            out.print(finding.explain(), markup=False)
+    return _standing(finding.solution)
+
+
+@command
+def reallocate(
+    file: File,
+    goal: Goal = "delay",
+    budget: Budget = 0.0,
+    exchanges: Exchanges = None,
+    integer: Integer = True,  # noqa: FBT002
+    method: Method = "auto",
+    routes: Routes = None,
+    time_unit: TimeUnit = None,
+    output: Annotated[Path | None, typer.Option(help="Write the changed network here.")] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+    as_csv: AsCsv = False,  # noqa: FBT002
+) -> int:
+    """Say where servers should be bought or moved, and what that gains."""
+    from flownet.allocate.plan import reallocate as run
+    from flownet.readers.documents import write
+    from flownet.view.text import moves_view, table_text
+
+    network = _read(file, routes, time_unit)
+    with _progress("searching") as progress:
+        plan = run(
+            network, goal, budget, _exchanges(exchanges), integer, method=method, progress=progress
+        )
+    if output is not None:
+        write(plan.apply(network), output)
+    if as_json:
+        _emit_json(plan.to_dict())
+    elif as_csv:
+        _emit_csv(plan.moves)
+    else:
+        out.print(repr(plan), markup=False)
+        out.print(table_text(moves_view(plan)))
+    return _standing(plan.after)
+
+
+def _exchanges(path: Path | None) -> list[dict[str, Any]] | None:
+    if path is None:
+        return None
+    from flownet.readers.flat import number_of
+    from flownet.readers.text import read_rows
+
+    texts = {"from", "to"}
+    return [
+        {key: cell if key in texts else number_of(cell) for key, cell in row.items()}
+        for row in read_rows(path)
+    ]
+
+
+@command
+def compare(
+    before: File,
+    after: Annotated[str, typer.Argument(metavar="FILE2", help="The changed network.")],
+    method: Method = "auto",
+    time_unit: TimeUnit = None,
+    as_json: AsJson = False,  # noqa: FBT002
+    as_csv: AsCsv = False,  # noqa: FBT002
+) -> int:
+    """Lay two networks side by side: FILE before, FILE2 after."""
+    from flownet.study.compare import compare as run
+    from flownet.view.text import comparison_view, table_text
+
+    with _progress("solving both"):
+        comparison = run(_read(before, None, time_unit), _read(after, None, time_unit), method)
+    if as_json:
+        _emit_json(comparison.to_dict())
+    elif as_csv:
+        _emit_csv(comparison.services)
+    else:
+        out.print(repr(comparison), markup=False)
+        out.print(table_text(comparison_view(comparison)))
+    return max(_standing(comparison.before), _standing(comparison.after))
+
+
+@command
+def report(
+    file: File,
+    output: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
+    goal: Goal = "delay",
+    budget: Budget = 0.0,
+    exchanges: Exchanges = None,
+    method: Method = "auto",
+    routes: Routes = None,
+    time_unit: TimeUnit = None,
+) -> int:
+    """Write one HTML page: the map, the constraint, the plan, the assumptions."""
+    from flownet.allocate.plan import reallocate as plan_for
+    from flownet.constraint.find import find_constraint
+    from flownet.view.report import report as write_report
+
+    network = _read(file, routes, time_unit)
+    with _progress("trying each service") as progress:
+        finding = find_constraint(network, goal, method, progress=progress)
+    plan = None
+    if budget > 0 or exchanges is not None:
+        with _progress("searching for a plan") as progress:
+            plan = plan_for(
+                network, goal, budget, _exchanges(exchanges), method=method, progress=progress
+            )
+    path = write_report(network, finding=finding, plan=plan, path=output)
+    out.print(repr(finding), markup=False)
+    if plan is not None:
+        out.print(repr(plan), markup=False)
+    out.print(f"report written to {path}", markup=False)
+    return _standing(finding.solution)
+
+
+@command
+def examples(
+    name: Annotated[str | None, typer.Argument(help="A packaged system, to print it.")] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> int:
+    """List the packaged systems, or print the document of one."""
+    from flownet.readers.examples import example, example_path
+    from flownet.readers.examples import examples as known
+
+    if name is not None:
+        text = example_path(name).read_text(encoding="utf-8")
+        if as_json:
+            _emit_json(example(name).to_dict())
+        else:
+            typer.echo(text, nl=False)
+        return FINE
+    if as_json:
+        _emit_json(list(known()))
+        return FINE
+    for each in known():
+        lines = repr(example(each)).splitlines()
+        out.print(f"{each}: {lines[0]},{lines[1][1:]}", markup=False)
+    return FINE
+
+
+@command
+def attributes(as_csv: AsCsv = False) -> int:  # noqa: FBT002
+    """Print the table of attributes: what a document may say, with units and defaults."""
+    from flownet.view.text import attribute_view, table_text
+
+    table = attribute_view()
+    if as_csv:
+        _emit_csv(table)
+    else:
+        out.print(table_text(table))
+    return FINE
+
+
+if __name__ == "__main__":
+    main()

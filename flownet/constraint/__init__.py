@@ -1,0 +1,1 @@
+"""Where it hurts and why: the constraint, told from the symptoms."""

@@ -1,0 +1,1 @@
+"""What if: comparisons of a network before and after a change."""

@@ -1,0 +1,1 @@
+"""Looking at results: text tables and one self-contained page. Nothing is computed here."""

@@ -1,0 +1,112 @@
+"""Tables for the terminal: the columns that matter first, figures as people read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from flownet.display import figure
+from flownet.network.attributes import ATTRIBUTES
+
+if TYPE_CHECKING:
+    from flownet.allocate.plan import Plan
+    from flownet.constraint.find import Finding
+    from flownet.solvers.solution import Solution
+    from flownet.study.compare import Comparison
+
+SERVICE_COLUMNS = (
+    "servers", "arrival_rate", "load_ratio", "utilization", "occupancy", "number_waiting",
+    "number_blocked", "number_outside", "waiting_time", "blocked_time", "loss_rate", "growth_rate",
+)  # fmt: skip
+ALWAYS = {"servers", "arrival_rate", "load_ratio", "occupancy", "waiting_time"}
+
+
+def table_text(frame: pd.DataFrame) -> Table:
+    """Return a rich table of a DataFrame; units stand under the names of the columns."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    units = frame.attrs.get("units", {})
+    for name in frame.index.names:
+        table.add_column(Text(str(name or "")), overflow="fold")
+    for column in frame.columns:
+        unit = units.get(column, "") if isinstance(units, dict) else ""
+        numeric = pd.api.types.is_numeric_dtype(frame[column])
+        head = str(column).replace("_", " ") + (f"\n{unit}" if unit not in {"", "-"} else "")
+        table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
+    for label, row in zip(frame.index, frame.itertuples(index=False), strict=True):
+        labels = label if isinstance(label, tuple) else (label,)
+        table.add_row(*(Text(str(part)) for part in labels), *(Text(_cell(value)) for value in row))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return figure(float(value)) if isinstance(value, (int, float)) else str(value)
+
+
+def service_view(solution: Solution) -> pd.DataFrame:
+    """Return the columns of the service table that say something in this solution."""
+    table = solution.services
+    columns = [c for c in SERVICE_COLUMNS if c in ALWAYS or (table[c] != 0).any()]
+    view = table[columns].copy()
+    if (table["organisation"] != "").any():
+        view.insert(0, "organisation", table["organisation"])
+    view.attrs["units"] = table.attrs["units"]
+    return view
+
+
+def ranking_view(finding: Finding) -> pd.DataFrame:
+    """Return the ranking with what marks the constraint and the symptoms."""
+    table = finding.ranking.drop(columns=["utilization"])
+    if table["relief_per_money"].isna().all():
+        table = table.drop(columns=["relief_per_money"])
+    if (table["organisation"] == "").all():
+        table = table.drop(columns=["organisation"])
+    marks = [
+        "constraint" if name in finding.constraint_set else
+        "symptom" if name in finding.symptoms else ""
+        for name in table.index
+    ]  # fmt: skip
+    table.insert(0, "is", marks)
+    return table
+
+
+def moves_view(plan: Plan) -> pd.DataFrame:
+    """Return the moves and purchases of a plan."""
+    return plan.moves
+
+
+def comparison_view(comparison: Comparison) -> pd.DataFrame:
+    """Return the services' measures that changed, before and after."""
+    table = comparison.services
+    measures = [
+        measure
+        for measure in table.columns.get_level_values("measure").unique()
+        if (table[measure, "change"].fillna(1.0) != 0).any()
+    ]
+    view = pd.DataFrame(index=table.index)
+    for measure in measures or ["delay"]:
+        for side in ("before", "after"):
+            view[f"{measure} {side}"] = table[measure, side]
+    return view
+
+
+def attribute_view() -> pd.DataFrame:
+    """Return the table of attributes, as documents may give them."""
+    rows = [
+        {
+            "of": attribute.owner,
+            "attribute": attribute.name,
+            "unit": attribute.unit,
+            "default": "" if attribute.default is None else str(attribute.default),
+            "by class": attribute.by_class,
+            "allowed": attribute.allowed,
+            "meaning": attribute.meaning,
+        }
+        for attribute in ATTRIBUTES
+    ]
+    return pd.DataFrame(rows).set_index(["of", "attribute"])
