@@ -17,14 +17,23 @@ LARGEST = 1e12
 """No finite number of a description may be larger: beyond it lie slips of the keyboard."""
 
 
-def plain(value: Any) -> Any:
-    """Return `value` with numpy scalars as Python ones, the text 'inf' as a number, tables copied."""
+DEEPEST = 12
+"""No description nests tables and lists deeper than this; one that contains itself would."""
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return `value` with numpy scalars as Python ones, the text 'inf' as a number, tables copied.
+
+    What is nested too deeply becomes a text that says so, which no check accepts.
+    """
+    if depth > DEEPEST:
+        return "(nested too deeply)"
     if isinstance(value, Mapping):
-        return {str(key) if isinstance(key, str) else key: plain(item) for key, item in value.items()}
+        return {key: plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if hasattr(value, "tolist") and not isinstance(value, str):
-        return plain(value.tolist())
+        return [plain(item, depth + 1) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist(), depth + 1)
     if isinstance(value, str) and value.strip().lower() in {"inf", "infinity", "+inf"}:
         return math.inf
     return value

@@ -65,11 +65,11 @@ def value_of(text: str, key: str, attributes: Mapping[str, Attribute]) -> Any:
 
     What is not of that kind stays a text, so that the check names it as it was written.
     """
-    text = text.strip()
     attribute = attributes.get(str(_SPLIT.split(key)[0]))
-    if attribute is None or attribute.kind in {"text", "choice"}:
+    if attribute is None or attribute.kind == "text" or attribute.name == "origin":
         return text
-    if attribute.kind == "table" and attribute.name == "origin":
+    text = text.strip()
+    if attribute.kind == "choice":
         return text
     if attribute.kind == "boolean":
         return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
