@@ -125,7 +125,7 @@ def check(
     file: File,
     routes: Routes = None,
     time_unit: TimeUnit = None,
-    as_json: AsJson = False,  # noqa: FBT002  # a flag of the shell
+    as_json: AsJson = False,
 ) -> int:
     """Say everything that is wrong with FILE, and what deserves a look."""
     from flownet.errors import InputError
@@ -157,9 +157,9 @@ def solve(
     method: Method = "auto",
     routes: Routes = None,
     time_unit: TimeUnit = None,
-    explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,  # noqa: FBT002
-    as_json: AsJson = False,  # noqa: FBT002
-    as_csv: AsCsv = False,  # noqa: FBT002
+    explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> int:
     """Solve FILE and print one row a service."""
     from flownet.solvers.solve import solve as run
@@ -188,9 +188,9 @@ def find(
     method: Method = "auto",
     routes: Routes = None,
     time_unit: TimeUnit = None,
-    explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,  # noqa: FBT002
-    as_json: AsJson = False,  # noqa: FBT002
-    as_csv: AsCsv = False,  # noqa: FBT002
+    explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> int:
     """Find the constraint in FILE and tell it from the symptoms."""
     from flownet.constraint.find import find_constraint
@@ -218,13 +218,13 @@ def reallocate(
     goal: Goal = "delay",
     budget: Budget = 0.0,
     exchanges: Exchanges = None,
-    integer: Integer = True,  # noqa: FBT002
+    integer: Integer = True,
     method: Method = "auto",
     routes: Routes = None,
     time_unit: TimeUnit = None,
     output: Annotated[Path | None, typer.Option(help="Write the changed network here.")] = None,
-    as_json: AsJson = False,  # noqa: FBT002
-    as_csv: AsCsv = False,  # noqa: FBT002
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> int:
     """Say where servers should be bought or moved, and what that gains."""
     from flownet.allocate.plan import reallocate as run
@@ -267,8 +267,8 @@ def compare(
     after: Annotated[str, typer.Argument(metavar="FILE2", help="The changed network.")],
     method: Method = "auto",
     time_unit: TimeUnit = None,
-    as_json: AsJson = False,  # noqa: FBT002
-    as_csv: AsCsv = False,  # noqa: FBT002
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> int:
     """Lay two networks side by side: FILE before, FILE2 after."""
     from flownet.study.compare import compare as run
@@ -322,7 +322,7 @@ def report(
 @command
 def examples(
     name: Annotated[str | None, typer.Argument(help="A packaged system, to print it.")] = None,
-    as_json: AsJson = False,  # noqa: FBT002
+    as_json: AsJson = False,
 ) -> int:
     """List the packaged systems, or print the document of one."""
     from flownet.readers.examples import example, example_path
@@ -345,15 +345,19 @@ def examples(
 
 
 @command
-def attributes(as_csv: AsCsv = False) -> int:  # noqa: FBT002
+def attributes(
+    markdown: Annotated[bool, typer.Option(help="As the page of the documentation.")] = False,
+    as_csv: AsCsv = False,
+) -> int:
     """Print the table of attributes: what a document may say, with units and defaults."""
-    from flownet.view.text import attribute_view, table_text
+    from flownet.view.text import attribute_page, attribute_view, table_text
 
-    table = attribute_view()
-    if as_csv:
-        _emit_csv(table)
+    if markdown:
+        typer.echo(attribute_page(), nl=False)
+    elif as_csv:
+        _emit_csv(attribute_view())
     else:
-        out.print(table_text(table))
+        out.print(table_text(attribute_view()))
     return FINE
 
 

@@ -14,9 +14,9 @@ from flownet.constraint.limits import ThroughputLimit, throughput_limit
 from flownet.constraint.relief import Progress, relief_of
 from flownet.display import html_of_text
 from flownet.errors import UnconvergedError
-from flownet.kernels.traffic import solve_traffic
 from flownet.network.model import Network, ServiceName
 from flownet.solvers.goals import GoalValue, check_goal, goal_value
+from flownet.solvers.saturation import offered_loads
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
 
@@ -48,7 +48,8 @@ class Finding:
     constraint_set : tuple
         The constraint and those that cannot be told from it.
     symptoms : tuple
-        Services outside the set where at least a twentieth of all delay is seen, most first.
+        Services outside the set where at least a twentieth of all delay is seen, most of it held
+        up elsewhere; most delay first.
     ranking : pandas.DataFrame
         One row a service with a limit: elasticity, relief (one more server), relief_per_money,
         delay_seen, delay_caused, load_ratio, occupancy; largest elasticity first.
@@ -150,7 +151,7 @@ def find_constraint(
         value=value,
         constraint=constraint_set[0] if constraint_set else None,
         constraint_set=constraint_set,
-        symptoms=_symptoms(ranking, constraint_set),
+        symptoms=_symptoms(ranking, attribution, constraint_set),
         ranking=ranking,
         attribution=attribution,
         throughput_limit=_limit(solution.compilation),
@@ -179,7 +180,7 @@ def _ranking(
     frame = pd.DataFrame(
         {
             "organisation": services["organisation"],
-            "elasticity": elasticity,
+            "elasticity": elasticity + 0.0,  # no negative zeros
             "relief": relief,
             "relief_per_money": per_money,
             "delay_seen": attribution.sum(axis=1).to_numpy(),
@@ -204,27 +205,21 @@ def _constraint_set(ranking: pd.DataFrame, *, exact: bool) -> tuple[ServiceName,
 
 
 def _symptoms(
-    ranking: pd.DataFrame, constraint_set: tuple[ServiceName, ...]
+    ranking: pd.DataFrame, attribution: pd.DataFrame, constraint_set: tuple[ServiceName, ...]
 ) -> tuple[ServiceName, ...]:
-    total = ranking["delay_seen"].sum()
+    """Return where much delay is seen that is mostly held up elsewhere, most first."""
+    total = float(attribution.to_numpy().sum())
     if not total > 0:
         return ()
     seen = ranking["delay_seen"].drop(list(constraint_set)).sort_values(ascending=False)
-    return tuple(seen.index[seen >= SEEN * total])
+    return tuple(
+        name
+        for name, delay in seen.items()
+        if delay >= SEEN * total and attribution.loc[name, name] < 0.5 * delay
+    )
 
 
 def _limit(compilation: Compilation) -> ThroughputLimit:
     """Return how far demand can grow, if nobody is lost on the way and nobody blocks."""
     arrays = compilation.arrays
-    rates = solve_traffic(arrays).arrival_rate
-    loads = (rates * (arrays.service_time + _held_transfer(compilation))).sum(axis=1)
-    return throughput_limit(loads, arrays.servers, compilation.services)
-
-
-def _held_transfer(compilation: Compilation) -> Any:
-    """Return the mean time for which a server is held by transfers, by service and class."""
-    arrays = compilation.arrays
-    size = arrays.route_start.size - 1
-    rows = np.repeat(np.arange(size), np.diff(arrays.route_start.astype(np.int64)))
-    held = arrays.route_probability * np.where(arrays.holds_server, arrays.transfer_delay, 0.0)
-    return np.bincount(rows, weights=held, minlength=size).reshape(arrays.service_time.shape)
+    return throughput_limit(offered_loads(arrays), arrays.servers, compilation.services)

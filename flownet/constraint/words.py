@@ -61,26 +61,32 @@ def headline(finding: Finding) -> str:
 
 def _where_it_is_seen(finding: Finding) -> str:
     """Return where the delay is seen, and whether that is where it is caused."""
-    seen = finding.ranking["delay_seen"]
+    seen = finding.ranking["delay_seen"].sort_values(ascending=False)
     total = float(seen.sum())
     if not total > 0:
         return ""
-    growing = finding.value.growth > 0
-    what = "backlog growth" if growing else "delay"
-    if not finding.symptoms:
-        return f"The {what} is seen where it is caused."
-    shares = ", ".join(
-        f"{seen[name] / total:.0%} at {_name(finding, name)}" for name in finding.symptoms[:3]
-    )
-    most = seen.idxmax()
-    if most in finding.constraint_set:
-        return f"Most of the {what} is seen there; the rest are symptoms: {shares}."
-    relief = finding.ranking["relief"]
-    compare = (
-        f" One more {_server(finding, most)} at {_name(finding, most)}, where most of it is seen, "
-        f"would gain {figure(float(relief[most]))}."
-    )
-    return f"The {what} is seen elsewhere ({shares}): these are symptoms.{compare}"
+    what = "backlog growth" if finding.value.growth > 0 else "delay"
+
+    def shares(names: list[ServiceName]) -> str:
+        return ", ".join(f"{seen[name] / total:.0%} at {_name(finding, name)}" for name in names[:3])
+
+    own = [
+        name
+        for name in seen.index
+        if name not in finding.constraint_set and name not in finding.symptoms and seen[name] > 0.05 * total
+    ]
+    sentences = []
+    if finding.symptoms:
+        most = finding.symptoms[0]
+        label = _server(finding, most)
+        sentences.append(
+            f"Symptoms: {shares(list(finding.symptoms))} of the {what} is seen there but held up "
+            f"elsewhere; one more {label} at {_name(finding, most)} would gain "
+            f"{figure(float(finding.ranking.loc[most, 'relief']))}."
+        )
+    if own:
+        sentences.append(f"Other services have {what} of their own: {shares(own)}.")
+    return " ".join(sentences) or f"The {what} is seen where it is caused."
 
 
 def summary(finding: Finding) -> str:

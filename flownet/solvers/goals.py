@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from flownet.errors import Fault, ParameterError, UnknownNameError
 from flownet.network.values import nearest
+from flownet.solvers.saturation import saturation_scale
 
 if TYPE_CHECKING:
     from flownet.solvers.solution import Solution
@@ -139,7 +140,7 @@ def _cost(solution: Solution) -> float:
 
 
 def _throughput(solution: Solution) -> float:
-    """Return the jobs per T that leave served, or where none is lost, the most that can."""
-    if solution.can_turn_away or float(solution.system["growth_rate"]) > 0:
+    """Return the jobs per T that leave served, or where none can be lost, the most that could."""
+    if solution.can_turn_away:
         return float(solution.system["throughput"])
-    return solution.saturation_throughput
+    return saturation_scale(solution) * float(solution.system["external_arrival_rate"])

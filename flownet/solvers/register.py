@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from flownet.kernels import compiled as code
-from flownet.kernels.blocking import solve_blocking
+from flownet.kernels.blocking_compressed import solve_compressed
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.decomposition import (
     decomposition_assumptions,
@@ -174,7 +174,7 @@ METHODS: Final[dict[str, Method]] = {
         ),
         Method(
             "blocking",
-            solve_blocking,
+            solve_compressed,
             blocking_reasons,
             False,
             "flownet's own decomposition (docs/methods.md), in the line of Perros and Altiok "

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flownet.kernels.compiled import CompiledNetwork
+from flownet.errors import UnconvergedError
+from flownet.kernels.compiled import CompiledNetwork, Floats
+from flownet.kernels.traffic import solve_traffic
 
 if TYPE_CHECKING:
     from flownet.solvers.solution import Solution
@@ -36,10 +38,8 @@ def saturation_scale(solution: Solution, tolerance: float = 1e-6) -> float:
     -----
     Monotone in demand by assumption: what saturates at one demand saturates at any larger one.
     """
-    load = (solution.measures.arrival_rate * solution.compilation.arrays.service_time).sum(axis=1)
-    held = solution.measures.number_held_in_transfer.sum(axis=1)
-    load = load + np.where(np.isfinite(held), held, 0.0)
-    ratio = float((load / solution.compilation.arrays.servers).max())
+    arrays = solution.compilation.arrays
+    ratio = float((offered_loads(arrays) / arrays.servers).max())
     if ratio == 0:
         return math.inf
     bound = 1.0 / ratio
@@ -48,12 +48,17 @@ def saturation_scale(solution: Solution, tolerance: float = 1e-6) -> float:
     from flownet.solvers.register import METHODS
 
     solver = METHODS[solution.method].solve
-    arrays = solution.compilation.arrays
     low, high = 0.0, bound * (1 + 1e-9)
     while high - low > tolerance * high:
         middle = (low + high) / 2
         measures = solver(_scaled(arrays, middle))
-        if measures.status == 0 and measures.growth_rate.sum() <= 0:
+        if measures.status != 0:
+            message = (
+                f"at {middle:.4g} times the present demand method '{solution.method}' did not "
+                "converge: the largest demand that can be carried is not known"
+            )
+            raise UnconvergedError(message)
+        if measures.growth_rate.sum() <= 0:
             low = middle
         else:
             high = middle
@@ -62,3 +67,16 @@ def saturation_scale(solution: Solution, tolerance: float = 1e-6) -> float:
 
 def _scaled(arrays: CompiledNetwork, factor: float) -> CompiledNetwork:
     return arrays._replace(external_arrival_rate=arrays.external_arrival_rate * factor)
+
+
+def offered_loads(arrays: CompiledNetwork) -> Floats:
+    """Return the work offered to each service [erlang] if nobody is lost or held up on the way.
+
+    The time for which a server is held during transfers counts as work.
+    """
+    size = arrays.route_start.size - 1
+    rows = np.repeat(np.arange(size), np.diff(arrays.route_start.astype(np.int64)))
+    held = arrays.route_probability * np.where(arrays.holds_server, arrays.transfer_delay, 0.0)
+    transfer = np.bincount(rows, weights=held, minlength=size).reshape(arrays.service_time.shape)
+    loads: Floats = (solve_traffic(arrays).arrival_rate * (arrays.service_time + transfer)).sum(axis=1)
+    return loads

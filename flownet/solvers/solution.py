@@ -168,13 +168,6 @@ class Solution:
         prices = (c.cost_per_server, c.cost_of_delay, np.nan_to_num(c.cost_of_loss))
         return any(bool(np.any(price > 0)) for price in prices)
 
-    @cached_property
-    def saturation_throughput(self) -> float:
-        """Jobs per T that leave served at the largest sustainable scaling of demand."""
-        from flownet.solvers.saturation import saturation_scale
-
-        return saturation_scale(self) * float(self.system["throughput"])
-
     # how it is told
 
     def explain(self) -> str:

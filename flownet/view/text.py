@@ -110,3 +110,27 @@ def attribute_view() -> pd.DataFrame:
         for attribute in ATTRIBUTES
     ]
     return pd.DataFrame(rows).set_index(["of", "attribute"])
+
+
+def attribute_page() -> str:
+    """Return the table of attributes as a page of the documentation."""
+    lines = [
+        "# Attributes",
+        "",
+        "What a document, a graph or a table may say. This page is printed by",
+        "`flownet attributes --markdown`; the table itself is `flownet/network/attributes.py`.",
+        "T is the network's time unit. Where *by class* is yes, a table by class may stand in the",
+        "place of the value; a class that it leaves out takes the default (on routes: does not go",
+        "there).",
+    ]
+    for owner in ("network", "class", "service", "route"):
+        lines += ["", f"## Of a {owner}", ""]
+        lines += ["| attribute | unit | default | by class | allowed | meaning |"]
+        lines += ["| --- | --- | --- | --- | --- | --- |"]
+        lines += [
+            f"| `{a.name}` | {a.unit} | {'' if a.default is None else a.default} | "
+            f"{'yes' if a.by_class else ''} | {a.allowed} | {a.meaning} |"
+            for a in ATTRIBUTES
+            if a.owner == owner
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Benchmarks: specs (what is solved) times phases (compile, solve, find, reallocate …)."""

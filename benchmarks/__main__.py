@@ -1,0 +1,7 @@
+"""The command `python -m benchmarks`."""
+
+import sys
+
+from benchmarks.run import main
+
+sys.exit(main())

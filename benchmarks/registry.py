@@ -1,0 +1,52 @@
+"""What a benchmark is, and where the benchmarks are found."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import benchmarks
+
+Task = Callable[[], float | None]
+"""What is timed. It may return the amount of work it did (visits, states), for a rate."""
+
+Prepare = Callable[[int], Task]
+"""Takes a size, builds the input without being timed, and returns the task."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One thing to time, at several sizes, beside a peer where there is one.
+
+    Parameters
+    ----------
+    name : str
+        What is solved, for instance ``traffic equations``.
+    phase : str
+        Which step of it: ``compile``, ``solve``, ``find``, ``reallocate`` …
+    run : callable
+        Takes a size, prepares, and returns the task that is timed. Where the task returns a
+        number, that is the amount of work it did, and speeds are compared instead of times.
+    peer : callable, optional
+        The same for the program to compare with.
+    peer_name : str
+        What the peer is called in the table.
+    sizes : tuple of int
+        From small to large; the smoke run takes the first only.
+    """
+
+    name: str
+    phase: str
+    run: Prepare
+    peer: Prepare | None = None
+    peer_name: str = ""
+    sizes: tuple[int, ...] = (1,)
+
+
+def specs() -> Iterator[Spec]:
+    """Yield the specs of all modules beside this one that have a list `SPECS`."""
+    for module in sorted(pkgutil.iter_modules(benchmarks.__path__), key=lambda found: found.name):
+        if module.name != "__main__":
+            yield from getattr(importlib.import_module(f"benchmarks.{module.name}"), "SPECS", ())

@@ -1,0 +1,346 @@
+"""The allocation as a program: one function per constraint, every constraint named.
+
+docs/formulation.md lists for each function its equation, its name and what its dual means;
+tests/lp_files holds the program that each of them writes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from flownet.allocate.linearise import Curve, Cuts, whole_step_above
+from flownet.allocate.problem import Given
+from flownet.kernels.compiled import Floats
+from flownet.programs import Program, Row, Variable
+
+_ALMOST_ONE = 1.0 - 1e-6
+"""What a move may leave over below one whole server."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Curves of one kind, and the variables that lie above them.
+
+    Attributes
+    ----------
+    name : str
+        'delay' or 'loss'.
+    curve : callable
+        See `Curve`.
+    weight : numpy.ndarray
+        (n,) what one unit counts in the goal.
+    value : dict
+        The variable of each service.
+    lines : dict
+        How many lines each service has so far.
+    """
+
+    name: str
+    curve: Curve
+    weight: Floats
+    value: dict[int, Variable] = field(default_factory=dict)
+    lines: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class Model:
+    """The program of an allocation, and its variables by service or by exchange."""
+
+    given: Given
+    program: Program
+    servers: dict[int, Variable] = field(default_factory=dict)
+    bought: dict[int, Variable] = field(default_factory=dict)
+    moved: list[Variable] = field(default_factory=list)
+    unused: dict[int, Variable] = field(default_factory=dict)
+    whole: dict[int, Variable] = field(default_factory=dict)
+    families: list[Family] = field(default_factory=list)
+    growth: dict[int, Variable] = field(default_factory=dict)
+    served: dict[int, Variable] = field(default_factory=dict)
+
+    def named(self, kind: str, i: int) -> str:
+        """Return the name of the `kind` of row or variable of service `i`."""
+        return f"{kind}[{self.given.names[i]}]"
+
+    @property
+    def offset(self) -> Floats:
+        """(n,) where the whole steps of each service begin: the fraction of its servers now."""
+        servers = np.where(np.isfinite(self.given.servers), self.given.servers, 0.0)
+        fraction: Floats = servers - np.floor(servers)
+        return fraction
+
+    @property
+    def need(self) -> Floats:
+        """(n,) servers at which each service is stable; a whole step where these are whole."""
+        if not self.given.integer:
+            return self.given.need
+        return np.where(self.given.need > 0, whole_step_above(self.given.need, self.offset), 0.0)
+
+
+# ------------------------------------------------------------------------------------- variables
+
+
+def decision_variables(model: Model) -> None:
+    """Add servers within their bounds, purchases where there is a price, and moves."""
+    given, program = model.given, model.program
+    for i in given.limited:
+        model.servers[i] = program.variable(
+            model.named("servers", i), float(given.low[i]), float(given.high[i])
+        )
+        if not math.isnan(given.price[i]):
+            name = model.named("bought", i)
+            model.bought[i] = program.variable(name, integer=given.integer)
+    table, seen = given.exchanges, dict[str, int]()
+    for k in range(len(table)):
+        label = f"moved[{table.label(k)}]"
+        seen[label] = seen.get(label, 0) + 1
+        name = label if seen[label] == 1 else f"{label} {seen[label]}"
+        limit = float(table.limit[k])
+        model.moved.append(program.variable(name, 0.0, limit, integer=given.integer))
+    if given.integer:
+        parts = table.rate != np.floor(table.rate)
+        for i in sorted({int(end) for end in table.end[parts]}):
+            model.unused[i] = program.variable(model.named("unused", i), 0.0, _ALMOST_ONE)
+            model.whole[i] = program.variable(model.named("whole", i), integer=True)
+
+
+def curve_variables(model: Model) -> None:
+    """Add the variables that lie above the curves of delay and, where there are any, of loss."""
+    given = model.given
+    if given.curve is not None:
+        model.families.append(Family("delay", given.curve, given.weight))
+    if given.loss_curve is not None:
+        model.families.append(Family("loss", given.loss_curve, np.ones(len(given.names))))
+    for family in model.families:
+        for i in given.limited:
+            if family.weight[i] > 0 and given.load[i] > 0:
+                family.value[i] = model.program.variable(model.named(family.name, i))
+
+
+def scale_variable(model: Model) -> Variable:
+    """Add the scale to which demand grows."""
+    return model.program.variable("scale")
+
+
+def flow_variables(model: Model) -> None:
+    """Add jobs served per T, and the growth of backlogs where they can grow."""
+    for i in range(len(model.given.names)):
+        model.served[i] = model.program.variable(model.named("served", i))
+        if i in model.servers and model.given.need[i] > 0:
+            model.growth[i] = model.program.variable(model.named("growth", i))
+
+
+# ----------------------------------------------------------------------------------- constraints
+
+
+def balance(model: Model) -> None:
+    r"""Count the servers: those at present, plus purchases and moves in, less moves out.
+
+    .. math:: c_i + w_i - b_i - \sum_{k: e_k = i} r_k x_k + \sum_{k: s_k = i} x_k = c_i^0
+    """
+    table = model.given.exchanges
+    pairs = {i: [(variable, 1.0)] for i, variable in model.servers.items()}
+    for i, variable in model.bought.items():
+        pairs[i].append((variable, -1.0))
+    for i, variable in model.unused.items():
+        pairs[i].append((variable, 1.0))
+    for k, variable in enumerate(model.moved):
+        pairs[int(table.start[k])].append((variable, 1.0))
+        pairs[int(table.end[k])].append((variable, -float(table.rate[k])))
+    model.program.constraints(
+        Row(model.named("balance", i), terms, "==", float(model.given.servers[i]))
+        for i, terms in pairs.items()
+    )
+
+
+def whole_servers(model: Model) -> None:
+    """Count whole servers only where moves bring fractions: c_i = o_i + z_i, z_i whole."""
+    offset = model.offset
+    for i, whole in model.whole.items():
+        terms = [(model.servers[i], 1.0), (whole, -1.0)]
+        model.program.constraint(model.named("whole_servers", i), terms, "==", float(offset[i]))
+
+
+def budget(model: Model) -> None:
+    """Pay purchases and moves from new money: sum p_i b_i + sum m_k x_k <= B."""
+    given = model.given
+    terms = [(variable, float(given.price[i])) for i, variable in model.bought.items()]
+    terms += [(v, float(m)) for v, m in zip(model.moved, given.exchanges.cost, strict=True)]
+    if any(price > 0 for _, price in terms):
+        model.program.constraint("budget", terms, "<=", given.budget)
+
+
+def stability(model: Model, services: list[int]) -> None:
+    """Keep the load below the servers, by a margin: c_i >= a_i / (1 - epsilon)."""
+    need = model.need
+    for i in services:
+        if need[i] > 0:
+            terms = [(model.servers[i], 1.0)]
+            model.program.constraint(model.named("stability", i), terms, ">=", float(need[i]))
+
+
+def curve_cuts(model: Model, family: Family, cuts: Cuts) -> None:
+    """Keep delay above lines that touch its curve: d_i - f'(k) c_i >= f(k) - f'(k) k.
+
+    Lines steeper than 1 are divided by the root of their slope, which keeps the two coefficients
+    of like size near saturation.
+    """
+    rows = []
+    for i, slope, intercept in zip(*(column.tolist() for column in cuts), strict=True):
+        family.lines[i] = line = family.lines.get(i, 0) + 1
+        size = max(1.0, math.sqrt(abs(slope)))
+        terms = [(family.value[i], 1.0 / size), (model.servers[i], -slope / size)]
+        name = f"{family.name}_cut[{model.given.names[i]}, {line}]"
+        rows.append(Row(name, terms, ">=", intercept / size))
+    model.program.constraints(rows)
+
+
+def one_knot(model: Model, i: int, points: Floats) -> list[Variable]:
+    """Take exactly one point of a curve that is not convex and so is tabled: sum y_k = 1."""
+    names = [f"knot[{model.given.names[i]}, {point:g}]" for point in points.tolist()]
+    knots = model.program.variables(names, 0.0, 1.0, integer=True)
+    terms = [(knot, 1.0) for knot in knots]
+    model.program.constraint(model.named("one_knot", i), terms, "==", 1.0)
+    return knots
+
+
+def knot_servers(model: Model, i: int, knots: list[Variable], points: Floats) -> None:
+    """Let the point taken give the servers: c_i = sum k y_k."""
+    terms = [(knot, -point) for knot, point in zip(knots, points.tolist(), strict=True)]
+    terms.append((model.servers[i], 1.0))
+    model.program.constraint(model.named("knot_servers", i), terms, "==", 0.0)
+
+
+def knot_values(
+    model: Model, family: Family, i: int, knots: list[Variable], values: Floats
+) -> None:
+    """Let the point taken give the delay (or the loss): d_i >= sum f(k) y_k."""
+    terms = [(knot, -value) for knot, value in zip(knots, values.tolist(), strict=True)]
+    terms.append((family.value[i], 1.0))
+    model.program.constraint(model.named(f"knot_{family.name}", i), terms, ">=", 0.0)
+
+
+def saturation(model: Model, scale: Variable) -> None:
+    """Let demand grow until a service saturates: scale a_i <= c_i."""
+    for i, servers in model.servers.items():
+        load = float(model.given.load[i])
+        if load > 0:
+            terms = [(scale, load), (servers, -1.0)]
+            model.program.constraint(model.named("saturation", i), terms, "<=", 0.0)
+
+
+def flow(model: Model) -> None:
+    """Serve what comes or add it to the backlog: g_i + x_i - sum share x_j = external rate."""
+    flows = model.given.flows
+    pairs = {i: [(variable, 1.0)] for i, variable in model.served.items()}
+    for i, growth in model.growth.items():
+        pairs[i].append((growth, 1.0))
+    routes = zip(flows.start.tolist(), flows.end.tolist(), flows.share.tolist(), strict=True)
+    for start, end, share in routes:
+        pairs[end].append((model.served[start], -share))
+    rates = flows.external_arrival_rate.tolist()
+    model.program.constraints(
+        Row(model.named("flow", i), terms, "==", rates[i]) for i, terms in pairs.items()
+    )
+
+
+def service_limit(model: Model) -> None:
+    """Limit what is served by the servers: E[S_i] x_i <= (1 - margin) c_i."""
+    given = model.given
+    for i in model.growth:
+        time, usable = float(given.flows.service_time[i]), 1.0 - given.margin
+        terms = [(model.served[i], time), (model.servers[i], -usable)]
+        model.program.constraint(model.named("service_limit", i), terms, "<=", 0.0)
+
+
+def backlog(model: Model, most: float) -> None:
+    """Let backlogs grow no faster in total than they must: sum g_i <= G."""
+    terms = [(variable, 1.0) for variable in model.growth.values()]
+    model.program.constraint("backlog", terms, "<=", most)
+
+
+# ------------------------------------------------------------------------------------ objectives
+
+
+def aim(model: Model) -> None:
+    """Set the objective that the goal delay or cost asks for."""
+    if model.given.goal == "cost":
+        minimize_cost(model)
+    else:
+        minimize_delay(model)
+
+
+def minimize_delay(model: Model) -> None:
+    """Aim at least delay: min sum w_i d_i, with the price of losses where there are any."""
+    model.program.minimize(_delay(model))
+
+
+def minimize_cost(model: Model) -> None:
+    """Aim at least cost: capacity, delay and loss at their prices."""
+    capacity = [(v, float(model.given.cost[i])) for i, v in model.servers.items()]
+    model.program.minimize(_delay(model) + capacity)
+
+
+def _delay(model: Model) -> list[tuple[Variable, float]]:
+    return [
+        (variable, float(family.weight[i]))
+        for family in model.families
+        for i, variable in family.value.items()
+    ]
+
+
+def maximize_throughput(model: Model, scale: Variable) -> None:
+    """Aim at the largest demand that can be carried: max scale."""
+    model.program.maximize([(scale, 1.0)])
+
+
+def minimize_growth(model: Model) -> None:
+    """Aim at least growth of backlogs, where not all can be stable: min sum g_i."""
+    model.program.minimize([(variable, 1.0) for variable in model.growth.values()])
+
+
+def maximize_served(model: Model) -> None:
+    """Find what the servers serve once they stand: max sum x_i."""
+    model.program.maximize([(variable, 1.0) for variable in model.served.values()])
+
+
+def minimize_effort(model: Model) -> None:
+    """Take of plans that are equally good the cheapest, then that with the fewest changes."""
+    given = model.given
+    price = {i: float(given.price[i]) for i in model.bought}
+    costs = [*price.values(), *given.exchanges.cost.tolist()]
+    little = 1e-6 * min((cost for cost in costs if cost > 0), default=1.0)
+    terms = [(variable, price[i] + little) for i, variable in model.bought.items()]
+    terms += [
+        (variable, float(cost) + little)
+        for variable, cost in zip(model.moved, given.exchanges.cost, strict=True)
+    ]
+    model.program.minimize(terms)
+
+
+CONSTRAINTS: Final = (
+    balance,
+    whole_servers,
+    budget,
+    stability,
+    curve_cuts,
+    one_knot,
+    knot_servers,
+    knot_values,
+    saturation,
+    flow,
+    service_limit,
+    backlog,
+)
+OBJECTIVES: Final = (
+    minimize_delay,
+    minimize_cost,
+    maximize_throughput,
+    minimize_growth,
+    maximize_served,
+    minimize_effort,
+)
+VARIABLES: Final = (decision_variables, curve_variables, scale_variable, flow_variables)

@@ -1,0 +1,228 @@
+"""Delay curves as straight lines: tangents where servers are divisible, secants where not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from flownet.errors import ProgramError
+from flownet.kernels.compiled import Booleans, Floats, Integers
+
+Curve = Callable[[Integers, Floats], tuple[Floats, Floats]]
+"""From services and their numbers of servers, both (k,), to values and slopes, both (k,).
+
+Values are those of a delay (or a loss) that falls as servers are added, convex in each service's
+servers, ``inf`` where they are not enough.
+"""
+
+_START = (0.25, 1.0, 4.0)
+"""Starting points lie this many times the square root of the load above the load."""
+_ROUNDING = 1e-9
+_FLAT = 8.0
+"""So many times the root of the load above the load, hardly any delay is left."""
+
+
+class Cuts(NamedTuple):
+    """Straight lines below convex curves: value >= intercept + slope * servers."""
+
+    service: Integers
+    slope: Floats
+    intercept: Floats
+
+    def at(self, servers: Floats) -> Floats:
+        """Return the lines' values at these numbers of servers, one for each line."""
+        return self.intercept + self.slope * servers
+
+
+def tangents(curve: Curve, services: Integers, servers: Floats) -> tuple[Cuts, Floats]:
+    r"""Return the curves' supporting lines at given points, and the curves' values there.
+
+    .. math:: f_i(c) \ge f_i(c_k) + f_i'(c_k)\,(c - c_k)
+
+    Parameters
+    ----------
+    curve : callable
+        See `Curve`; of `interpolated` curves the lines are secants.
+    services : array of int, shape (k,)
+        The services.
+    servers : array, shape (k,)
+        Where to touch.
+
+    Returns
+    -------
+    Cuts
+        (k,) lines.
+    array, shape (k,)
+        The values of the curves.
+
+    Raises
+    ------
+    ProgramError
+        Where a value or a slope is not finite: such a point must not be asked for.
+
+    References
+    ----------
+    Kelley (1960), Journal of the SIAM 8, 703-712: the cutting-plane method.
+
+    Examples
+    --------
+    >>> def waiting(services, servers):  # one M/M/1 queue at arrival rate 1, servers as its rate
+    ...     return 1 / (servers - 1), -1 / (servers - 1) ** 2
+    >>> cuts, values = tangents(waiting, np.array([0]), np.array([2.0]))
+    >>> float(values[0]), float(cuts.slope[0]), float(cuts.intercept[0])
+    (1.0, -1.0, 3.0)
+    """
+    value, slope = curve(services, servers)
+    _refuse_infinite(services, servers, value, slope)
+    return Cuts(services, slope, value - slope * servers), value
+
+
+def _refuse_infinite(services: Integers, servers: Floats, value: Floats, slope: Floats) -> None:
+    wrong = ~(np.isfinite(value) & np.isfinite(slope))
+    if wrong.any():
+        k = int(np.flatnonzero(wrong)[0])
+        raise ProgramError(
+            f"the curve of service number {services[k]} has no finite value and slope at "
+            f"{servers[k]:g} servers: value {value[k]:g}, slope {slope[k]:g}"
+        )
+
+
+def interpolated(curve: Curve, offset: Floats) -> Curve:
+    r"""Return the curves drawn straight between whole steps: exact there, above between.
+
+    .. math:: \bar f_i(c) = f_i(k) + (c - k)\,\bigl(f_i(k + 1) - f_i(k)\bigr),
+              \qquad k = \lfloor c - o_i \rfloor + o_i
+
+    Parameters
+    ----------
+    curve : callable
+        See `Curve`; its slopes are not used.
+    offset : array, shape (n,)
+        o: the whole steps of each service are at o, o + 1, o + 2, ...
+
+    Returns
+    -------
+    callable
+        A `Curve` whose slope at a whole step is that of the piece to the right.
+
+    Examples
+    --------
+    >>> def squares(services, servers):
+    ...     return (10 - servers) ** 2, -2 * (10 - servers)
+    >>> steps = interpolated(squares, np.array([0.0]))
+    >>> [float(x[0]) for x in steps(np.array([0]), np.array([4.5]))]
+    [30.5, -11.0]
+    """
+
+    def steps(services: Integers, servers: Floats) -> tuple[Floats, Floats]:
+        knot = whole_step_below(servers, offset[services])
+        left, _ = curve(services, knot)
+        right, _ = curve(services, knot + 1.0)
+        slope = right - left
+        return left + slope * (servers - knot), slope
+
+    return steps
+
+
+def whole_step_below(servers: Floats, offset: Floats) -> Floats:
+    """Return the last of offset, offset + 1, ... at or below `servers`."""
+    below: Floats = np.floor(servers - offset + _ROUNDING) + offset
+    return below
+
+
+def whole_step_above(servers: Floats, offset: Floats) -> Floats:
+    """Return the first of offset, offset + 1, ... at or above `servers`."""
+    above: Floats = np.ceil(servers - offset - _ROUNDING) + offset
+    return above
+
+
+def starting_points(
+    services: Integers, servers: Floats, load: Floats, low: Floats, high: Floats
+) -> tuple[Integers, Floats]:
+    r"""Return the first points to touch: the present, and the load plus multiples of its root.
+
+    .. math:: c = a + \beta\sqrt{a}, \qquad \beta = 1/4,\ 1,\ 4
+
+    Where delay trades against capacity the optimum is near the load plus its square root, so that
+    a few lines there spare most rounds of refinement.
+
+    Parameters
+    ----------
+    services : array of int, shape (k,)
+        The services whose curves are wanted.
+    servers, load, low, high : array, shape (n,)
+        Present servers, offered load, and the bounds within which the points are kept.
+
+    Returns
+    -------
+    tuple of arrays
+        Services and points, without repetitions.
+    """
+    load, low, high = load[services], low[services], high[services]
+    points = [servers[services], *(load + beta * np.sqrt(load) for beta in _START)]
+    pairs = {
+        (int(i), float(c))
+        for column in points
+        for i, c in zip(services, np.clip(column, low, high), strict=True)
+    }
+    ordered = sorted(pairs)
+    return (
+        np.array([i for i, _ in ordered], dtype=np.int64),
+        np.array([c for _, c in ordered], dtype=np.float64),
+    )
+
+
+def region_of_interest(load: Floats, low: Floats, high: Floats) -> Floats:
+    """Return up to where delay changes: `high`, or the load plus eight times its root and ten."""
+    return np.maximum(low, np.minimum(high, np.ceil(load + _FLAT * np.sqrt(load) + 10.0)))
+
+
+def not_convex(cuts: Cuts, points: Floats, values: Floats) -> Booleans:
+    """Return for each line whether a known point of its curve lies below it.
+
+    Parameters
+    ----------
+    cuts : Cuts
+        (k,) lines.
+    points, values : array, shape (r, k)
+        Known points of the same curves; nan where there is none.
+    """
+    line = cuts.at(points)
+    tolerance = 1e-6 * (1.0 + np.abs(values)) + 1e-9 * np.abs(cuts.slope * points)
+    return np.asarray((line > values + tolerance).any(axis=0))
+
+
+def bent_at_steps(curve: Curve, service: int, low: float, high: float) -> bool:
+    """Return whether a curve is not convex at low, low + 1, ... up to `high`.
+
+    Examples
+    --------
+    >>> def waves(services, servers):
+    ...     return 9 - servers + np.sin(2 * servers), np.zeros_like(servers)
+    >>> bent_at_steps(waves, 0, 1.0, 6.0)
+    True
+    """
+    points = np.arange(low, high + _ROUNDING)
+    services = np.full(points.size, service, dtype=np.int64)
+    values, _ = curve(services, points)
+    _refuse_infinite(services, points, values, np.zeros_like(values))
+    size = np.abs(values[:-2]) + 2 * np.abs(values[1:-1]) + np.abs(values[2:])
+    return bool((np.diff(values, 2) < -1e-9 * size - 1e-12).any())
+
+
+def bent_between(curve: Curve, service: int, low: float, high: float) -> bool:
+    """Return whether a curve, seen at points ever closer to `low`, lies below its tangents.
+
+    Examples
+    --------
+    >>> def waves(services, servers):
+    ...     return 9 - servers + np.sin(2 * servers), -1 + 2 * np.cos(2 * servers)
+    >>> bent_between(waves, 0, 1.0, 6.0)
+    True
+    """
+    points = low + (high - low) * np.geomspace(1e-3, 1.0, 24)
+    cuts, values = tangents(curve, np.full(points.size, service, dtype=np.int64), points)
+    column = np.broadcast_to(points[:, None], (points.size, points.size))
+    return bool(not_convex(cuts, column, np.broadcast_to(values[:, None], column.shape)).any())

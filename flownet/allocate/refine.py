@@ -1,0 +1,399 @@
+"""Close the gap between the program and the curves: cuts where the solution lies, then branch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from flownet.allocate import formulation as form
+from flownet.allocate.formulation import Family, Model
+from flownet.allocate.linearise import (
+    Curve,
+    Cuts,
+    interpolated,
+    not_convex,
+    starting_points,
+    tangents,
+    whole_step_above,
+    whole_step_below,
+)
+from flownet.errors import ProgramError
+from flownet.kernels.compiled import Floats, Integers
+from flownet.programs import ProgramSolution
+
+_MOST_ROUNDS = 200
+_MOST_KNOTS = 5000
+PROVEN = 1e-9
+"""Below this gap an allocation is called optimal."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How far to go: the gap that is good enough, and limits in seconds."""
+
+    gap: float
+    polish: float
+    time_limit: float | None
+    solver: str
+    begun: float = field(default_factory=time.monotonic)
+
+    def left(self, most: float = math.inf) -> float | None:
+        """Return the seconds that may still be spent, at most `most`; None stands for any."""
+        spent = time.monotonic() - self.begun
+        limit = math.inf if self.time_limit is None else self.time_limit - spent
+        limit = min(limit, most)
+        return None if math.isinf(limit) else max(limit, 0.01)
+
+    def over(self, gap: float) -> bool:
+        """Return whether to stop at this gap."""
+        spent = time.monotonic() - self.begun
+        out_of_time = self.time_limit is not None and spent > self.time_limit
+        return gap <= PROVEN or out_of_time or (gap <= self.gap and spent > self.polish)
+
+
+class Plan(NamedTuple):
+    """One allocation: what is bought and moved, and the servers that this leaves."""
+
+    bought: Floats
+    moved: Floats
+    servers: Floats
+    unused: Floats
+
+
+@dataclass
+class Course:
+    """What is known so far about one program; less is better."""
+
+    model: Model
+    plan: Plan
+    value: float = math.inf
+    bound: float = -math.inf
+    rounds: int = 0
+    duals: Mapping[str, float] = field(default_factory=dict)
+    suspects: set[int] = field(default_factory=set)
+    """Services whose curve turned out not to be convex."""
+
+    @property
+    def gap(self) -> float:
+        """Relative distance between value and bound."""
+        if math.isinf(self.value):
+            return math.inf
+        return abs(self.value - self.bound) / max(abs(self.value), PROVEN)
+
+    def offer(self, plan: Plan, value: float) -> None:
+        """Keep the better plan."""
+        if value < self.value:
+            self.plan, self.value = plan, value
+
+
+class _Touch(NamedTuple):
+    """One family's curves at the present solution."""
+
+    family: Family
+    cuts: Cuts
+    servers: Floats
+    value: Floats
+    excess: Floats
+    """By how much each curve lies above its variable, in units of the goal."""
+
+
+def refined(model: Model, services: list[int], effort: Effort) -> Course | None:
+    """Return the best plan of a program whose curves are wanted for `services`.
+
+    None where no plan keeps to the rows. The lines that a curve got before it turned out not to
+    be convex are wrong: `Course.suspects` then says which, and nothing else counts.
+    """
+    given = model.given
+    wanted = [i for i in services if any(i in family.value for family in model.families)]
+    for i in wanted:
+        if not given.convex[i] and not _table(model, i, effort):
+            return None
+    curved = np.array([i for i in wanted if given.convex[i]], dtype=np.int64)
+    for family in model.families:
+        _add_starting_lines(model, family, curved)
+    form.aim(model)
+    solution = model.program.solve(effort.solver, effort.left(), relaxed=True)
+    if solution.status == "infeasible":
+        return None
+    course = Course(model, plan_of(model, solution, whole=False))
+    solution = _cut(course, solution, curved, effort)
+    course.duals = duals_of(model, solution)
+    if given.integer and not course.suspects:
+        course.value, course.plan = math.inf, plan_of(model, solution, whole=False)
+        if not _branch(course, curved, effort):
+            return None
+    if not course.suspects:
+        tidy(course, effort, fix_servers=True)
+    return course
+
+
+def _table(model: Model, i: int, effort: Effort) -> bool:
+    """Give a curve that is not convex a variable for every whole step; False if infeasible."""
+    given = model.given
+    model.program.maximize([(model.servers[i], 1.0)])
+    reach = model.program.solve(effort.solver, effort.left(), relaxed=True)
+    if reach.status == "infeasible":
+        return False
+    low = whole_step_above(np.maximum(given.low, model.need), model.offset)[i]
+    high = reach.objective if reach.status == "optimal" else math.inf
+    if not high - low < _MOST_KNOTS:
+        raise ProgramError(
+            f"the delay of '{given.names[i]}' is not convex in its servers, of which there could "
+            f"be {high:g}: give it a max_servers of less than {low + _MOST_KNOTS:g}"
+        )
+    points = np.arange(low, high + PROVEN)
+    families = [family for family in model.families if i in family.value]
+    tables = [family.curve(np.full(points.size, i), points)[0] for family in families]
+    usable = np.isfinite(tables).all(axis=0)
+    if not usable.any():
+        return False
+    knots = form.one_knot(model, i, points[usable])
+    form.knot_servers(model, i, knots, points[usable])
+    for family, values in zip(families, tables, strict=True):
+        form.knot_values(model, family, i, knots, values[usable])
+    return True
+
+
+def _add_starting_lines(model: Model, family: Family, curved: Integers) -> None:
+    given = model.given
+    low, high = within_reach(model)
+    services = np.array([i for i in curved if i in family.value and low[i] <= high[i]], np.int64)
+    services, points = starting_points(services, given.servers, given.load, low, high)
+    if given.integer:
+        points = whole_step_above(points, model.offset[services])
+    if services.size:
+        cuts, _ = tangents(_curve(model, family), services, points)
+        form.curve_cuts(model, family, cuts)
+
+
+def within_reach(model: Model) -> tuple[Floats, Floats]:
+    """Return bounds (n,) on the servers of each service that purchases and moves could bring.
+
+    Whole steps where servers are whole. A service that none of them touches stays as it is.
+    """
+    given, table = model.given, model.given.exchanges
+    low, high = np.maximum(given.low, model.need), given.high.copy()
+    gives, takes = np.zeros(low.size, dtype=bool), np.zeros(low.size, dtype=bool)
+    gives[table.start], takes[table.end] = True, True
+    with np.errstate(divide="ignore", invalid="ignore"):
+        affordable = given.servers + np.where(given.price >= 0, given.budget / given.price, 0.0)
+    free = takes | (given.price == 0)
+    high = np.where(free, high, np.minimum(high, affordable))
+    low = np.where(gives, low, np.maximum(low, given.servers))
+    if given.integer:
+        low, high = whole_step_above(low, model.offset), whole_step_below(high, model.offset)
+    return low, high
+
+
+def _curve(model: Model, family: Family) -> Curve:
+    """Return the curve that the lines touch: drawn straight between whole steps if need be."""
+    return interpolated(family.curve, model.offset) if model.given.integer else family.curve
+
+
+def _touch(
+    model: Model, family: Family, solution: ProgramSolution, curved: Integers, servers: Floats
+) -> _Touch:
+    """Return where the curves are at these servers, beside the variables of the program."""
+    services = np.array([i for i in curved.tolist() if i in family.value], dtype=np.int64)
+    low = np.maximum(model.given.low, model.need)
+    points = np.maximum(servers[services], low[services])
+    cuts, value = tangents(_curve(model, family), services, points)
+    below = solution.array([family.value[i] for i in services.tolist()])
+    return _Touch(family, cuts, points, value, family.weight[services] * (value - below))
+
+
+def _cut(
+    course: Course, solution: ProgramSolution, curved: Integers, effort: Effort
+) -> ProgramSolution:
+    """Add lines at the solution and solve again, until the gap is closed (Kelley)."""
+    model = course.model
+    families = [f for f in model.families if not f.value.keys().isdisjoint(curved.tolist())]
+    memory: list[list[_Touch]] = []
+    while True:
+        course.rounds += 1
+        plan = plan_of(model, solution, whole=False)
+        touches = [_touch(model, f, solution, curved, plan.servers) for f in families]
+        memory.append(touches)
+        course.suspects |= _suspects(memory)
+        excess = sum(float(touch.excess.sum()) for touch in touches)
+        course.offer(plan, solution.objective + excess)
+        course.bound = max(course.bound, solution.objective)
+        enough = min(effort.gap, 1e-6) if model.given.integer else effort.gap
+        if course.suspects or course.gap <= max(enough, PROVEN) or effort.over(course.gap):
+            return solution
+        share = 0.5 * enough * abs(course.value) / max(1, sum(t.excess.size for t in touches))
+        if course.rounds >= _MOST_ROUNDS or not _add_lines(model, touches, share):
+            return solution
+        again = model.program.resolve(time_limit=effort.left(), relaxed=True)
+        if not again.readable:
+            if again.status == "no_solution":  # out of time: what is known so far stands
+                return solution
+            raise ProgramError(f"refining the curves broke off: {again.why_not()}")
+        solution = again
+
+
+def _add_lines(model: Model, touches: list[_Touch], share: float) -> bool:
+    """Add the lines that lie above the present solution by more than `share`; False if none."""
+    any_line = False
+    for touch in touches:
+        above = touch.excess > share
+        if above.any():
+            any_line = True
+            service, slope, intercept = touch.cuts
+            lines = Cuts(service[above], slope[above], intercept[above])
+            form.curve_cuts(model, touch.family, lines)
+    return any_line
+
+
+def _suspects(memory: list[list[_Touch]]) -> set[int]:
+    """Return the services where a line lies above a point of its curve."""
+    found: set[int] = set()
+    for f, touch in enumerate(memory[-1]):
+        past = [touches[f] for touches in memory]
+        points, values = np.array([t.servers for t in past]), np.array([t.value for t in past])
+        rounding = 1e-6 * (1 + np.abs(touch.value)) + 1e-8 * np.abs(touch.cuts.slope)
+        wrong = touch.excess < -rounding * touch.family.weight[touch.cuts.service]
+        wrong |= not_convex(touch.cuts, points, values)
+        found.update(touch.cuts.service[wrong].tolist())
+    return found
+
+
+def _branch(course: Course, curved: Integers, effort: Effort) -> bool:
+    """Solve for whole numbers, with the lines that meet there; False where there are none."""
+    model = course.model
+    pieces = _Pieces(model, curved)
+    for shift in (-1.0, 0.0, 1.0):  # around the relaxed solution
+        pieces.add(whole_step_below(course.plan.servers, model.offset) + shift)
+    solution = None
+    while True:
+        course.rounds += 1
+        solution = whole_solution(model, effort, solution)
+        if solution.status == "infeasible":
+            return False
+        if not solution.readable and math.isfinite(course.value):
+            return True  # out of time: what is known so far stands
+        plan = plan_of(model, solution, whole=True)
+        course.offer(plan, goal_of(model, plan))
+        course.bound = max(course.bound, min(solution.bound, course.value))
+        if effort.over(course.gap) or course.rounds >= _MOST_ROUNDS:
+            return True
+        added = [pieces.add(plan.servers + shift) for shift in (-1.0, 0.0)]
+        if not any(added):
+            return True
+
+
+class _Pieces:
+    """The straight pieces of the curves between whole steps that the program has so far."""
+
+    def __init__(self, model: Model, curved: Integers) -> None:
+        self._model = model
+        self._low = np.maximum(model.given.low, model.need)
+        self._curved = curved.tolist()
+        self._known: set[tuple[int, float]] = set()
+
+    def add(self, knots: Floats) -> bool:
+        """Add the pieces to the right of each service's knot; False where all are known."""
+        model, fresh = self._model, []
+        for i in self._curved:
+            key = (i, round(float(knots[i]), 6))
+            if knots[i] >= self._low[i] and key not in self._known:
+                self._known.add(key)
+                fresh.append(i)
+        for family in model.families:
+            services = np.array([i for i in fresh if i in family.value], dtype=np.int64)
+            if services.size:
+                cuts, _ = tangents(_curve(model, family), services, knots[services])
+                form.curve_cuts(model, family, cuts)
+        return bool(fresh)
+
+
+def whole_solution(
+    model: Model, effort: Effort, start: ProgramSolution | None = None
+) -> ProgramSolution:
+    """Return the program's solution in whole numbers: to the gap, within `polish` to the proof."""
+    program = model.program
+    found = program.resolve(time_limit=effort.left(), gap=effort.gap, start=start)
+    seconds = effort.polish - (time.monotonic() - effort.begun)
+    if not found.readable or found.gap <= PROVEN or seconds <= 0:
+        return found
+    proven = program.resolve(time_limit=effort.left(seconds), start=found)
+    return proven if proven.readable and proven.gap < found.gap else found
+
+
+def plan_of(model: Model, solution: ProgramSolution, *, whole: bool) -> Plan:
+    """Return the plan that a solution stands for; `whole` rounds what must be whole."""
+    given, table = model.given, model.given.exchanges
+    bought, unused = np.zeros(len(given.names)), np.zeros(len(given.names))
+    bought[list(model.bought)] = solution.array(list(model.bought.values()))
+    moved = solution.array(model.moved)
+    if whole:
+        bought, moved = np.round(bought), np.round(moved)
+    bought, moved = np.maximum(bought, 0.0), np.maximum(moved, 0.0)
+    servers = given.servers + bought
+    np.subtract.at(servers, table.start, moved)
+    np.add.at(servers, table.end, moved * table.rate)
+    partly = list(model.unused)
+    if whole:
+        unused[partly] = servers[partly] - whole_step_below(servers[partly], model.offset[partly])
+    else:
+        unused[partly] = solution.array(list(model.unused.values()))
+    return Plan(bought, moved, servers - unused, unused)
+
+
+def goal_of(model: Model, plan: Plan) -> float:
+    """Return the goal of a plan by the curves themselves."""
+    total = 0.0
+    for family in model.families:
+        if not family.value:
+            continue
+        services = np.array(list(family.value), dtype=np.int64)
+        values, _ = family.curve(services, plan.servers[services])
+        total += float((family.weight[services] * values).sum())
+    if model.given.goal == "cost":
+        limited = model.given.limited
+        total += float((model.given.cost[limited] * plan.servers[limited]).sum())
+    return total
+
+
+def duals_of(model: Model, solution: ProgramSolution) -> dict[str, float]:
+    """Return the duals by name: rows that people know, bounds of servers, limits of exchanges."""
+    lines = tuple(f"{family.name}_cut[" for family in model.families)
+    shown = {name: dual for name, dual in solution.duals.items() if not name.startswith(lines)}
+    reduced, given = solution.reduced_costs, model.given
+    values = solution.values
+    for i in model.servers:
+        name = model.named("servers", i)
+        if math.isfinite(given.high[i]):
+            at_high = values[name] >= given.high[i] - 1e-7
+            shown[model.named("max_servers", i)] = reduced[name] if at_high else 0.0
+        if given.low[i] > 0:
+            at_low = values[name] <= given.low[i] + 1e-7
+            shown[model.named("min_servers", i)] = reduced[name] if at_low else 0.0
+    names = list(values)
+    for variable, limit in zip(model.moved, given.exchanges.limit, strict=True):
+        if math.isfinite(limit):
+            name = names[variable]
+            at_limit = values[name] >= limit - 1e-7
+            label = name.replace("moved[", "exchange_limit[", 1)
+            shown[label] = reduced[name] if at_limit else 0.0
+    return shown
+
+
+def tidy(course: Course, effort: Effort, *, fix_servers: bool) -> None:
+    """Reach the same servers at least cost and with the fewest changes."""
+    model = course.model
+    if fix_servers:
+        for i, variable in model.servers.items():
+            slack = 1e-9 * (1.0 + course.plan.servers[i])
+            near = course.plan.servers[i]
+            model.program.set_bounds(variable, max(near - slack, 0.0), near + slack)
+    form.minimize_effort(model)
+    whole = model.given.integer
+    solution = model.program.resolve(time_limit=effort.left(5.0), relaxed=not whole)
+    if solution.status == "optimal":
+        course.plan = plan_of(model, solution, whole=whole)

@@ -1,0 +1,126 @@
+"""A plan in words, built from its numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from flownet.display import figure
+from flownet.solvers.tables import records
+
+if TYPE_CHECKING:
+    from flownet.allocate.plan import Plan
+
+
+def _unit(plan: Plan) -> str:
+    time = plan.before.network.time_unit
+    if plan.goal == "throughput":
+        return f"jobs per {time}"
+    if plan.value_before.growth > 0:
+        return f"jobs per {time} of backlog growth"
+    if plan.goal == "cost":
+        return f"{plan.before.network.currency or 'money'} per {time}"
+    return "jobs delayed at any time"
+
+
+def _steps(plan: Plan) -> list[str]:
+    """Return each purchase and move in words."""
+    network = plan.before.network
+    names = {str(name): name for name in network.services}
+    steps = []
+    for row in plan.moves.to_dict(orient="records"):
+        to = names[row["to"]]
+        label = str(network.graph.nodes[to].get("server_label", "server"))
+        many = "s" if row["gained"] != 1 else ""
+        if row["action"] == "buy":
+            steps.append(f"buy {figure(row['gained'])} {label}{many} at '{network.label(to)}'")
+        else:
+            start = network.label(names[row["from"]])
+            steps.append(
+                f"move {figure(row['units'])} from '{start}' to '{network.label(to)}' "
+                f"({figure(row['gained'])} {label}{many} there)"
+            )
+    return steps
+
+
+def headline(plan: Plan) -> str:
+    """Return the plan in a sentence or two."""
+    if plan.moves.empty:
+        return f"No purchase or move improves the goal '{plan.goal}': {plan.how}."
+    gain = f"{figure(plan.gain_verified)} {_unit(plan)}"
+    steps = "; ".join(_steps(plan))
+    if not plan.borne_out:
+        return (
+            f"Not borne out: the program proposed to {steps}, promising a gain of "
+            f"{figure(plan.gain_promised)} {_unit(plan)}, but the full model shows {gain}."
+        )
+    sentence = f"{steps[0].upper()}{steps[1:]}. This gains {gain}"
+    money = plan.before.network.currency or "money"
+    if plan.spent > 0:
+        sentence += f" for {figure(plan.spent)} {money} per {plan.before.network.time_unit}"
+    was, now = plan.value_before, plan.value_after
+    if was.growth > 0 and plan.goal != "throughput":
+        sentence += f" (growth {figure(was.growth)} to {figure(now.growth)})"
+    else:
+        sentence += f" ({plan.goal} {figure(was.value)} to {figure(now.value)})"
+    worse = "" if plan.made_worse.empty else f" Made worse: {made_worse_text(plan)}."
+    return f"{sentence}.{worse}"
+
+
+def made_worse_text(plan: Plan) -> str:
+    """Return who sees more delay than before."""
+    network = plan.before.network
+    return "; ".join(
+        f"'{network.label(name)}' ({row['measure'].replace('_', ' ')} {figure(row['before'])} to "
+        f"{figure(row['after'])})"
+        for name, row in plan.made_worse.iterrows()
+    )
+
+
+def summary(plan: Plan) -> str:
+    """Return three lines: headline, standing, one warning."""
+    gap = "no bound" if math.isnan(plan.gap) else f"gap {plan.gap:.2g} by the curves"
+    standing = (
+        f"  promised {figure(plan.gain_promised)}, verified {figure(plan.gain_verified)} "
+        f"{_unit(plan)}; {gap}"
+    )
+    warnings = plan.after.warnings
+    last = f"  warning: {warnings[0]}" if warnings else "  no warnings"
+    return "\n".join([headline(plan), standing, last])
+
+
+def explain(plan: Plan) -> str:
+    """Return how the plan was found and what its figures mean."""
+    lines = [
+        headline(plan),
+        f"How: {plan.how}.",
+        "Promised is the gain by the program's curves; verified is the gain when the whole network "
+        "is solved again with the plan carried out, and the one to believe.",
+    ]
+    if not plan.shadow_prices.empty:
+        lines.append("What the limits are worth, locally, per unit:")
+        lines += [
+            f"  - {name}: {figure(float(price))} {_unit(plan)}"
+            for name, price in plan.shadow_prices["shadow_price"].items()
+        ]
+    lines.append(plan.after.explain())
+    return "\n".join(lines)
+
+
+def plain_values(plan: Plan) -> dict[str, Any]:
+    """Return the plan as plain values for JSON."""
+    return {
+        "goal": plan.goal,
+        "budget": plan.budget,
+        "headline": headline(plan),
+        "moves": records(plan.moves),
+        "servers": records({str(name): count for name, count in plan.servers.items()}),
+        "spent": records(plan.spent),
+        "gain_promised": records(plan.gain_promised),
+        "gain_verified": records(plan.gain_verified),
+        "borne_out": plan.borne_out,
+        "gap": records(plan.gap),
+        "shadow_prices": records(plan.shadow_prices),
+        "made_worse": records(plan.made_worse),
+        "after": plan.after.to_dict(),
+    }

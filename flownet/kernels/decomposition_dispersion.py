@@ -1,0 +1,314 @@
+"""How variable arrivals are over every time scale: indices of dispersion and robust queueing."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from flownet.jit import njit
+from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Indices, Integers
+from flownet.kernels.decomposition_stations import INFINITE, QUEUE, RANKED, SHARED, Stations
+from flownet.kernels.decomposition_streams import Streams
+from flownet.kernels.traffic import solve_flows
+from flownet.kernels.traffic_solvers import route_sources, strong_components
+
+PER_DECADE = 12
+LARGEST_GRID = 150
+SWEEPS = 300
+TOLERANCE = 1e-12
+LEAST_DISPERSION = 0.05
+GOLDEN = 0.6180339887498949
+TWO_OVER_PI = 0.6366197723675814
+
+
+class Robust(NamedTuple):
+    """What robust queueing says of the arrivals at each service."""
+
+    excess: Floats
+    """(n,) constant index of dispersion, minus one, that gives the same mean workload."""
+    settled: Floats
+    """(n,) in [0, 1]: how far the services before have no say at the time scale of this one."""
+
+
+def robust_arrivals(
+    compiled: CompiledNetwork, stations: Stations, streams: Streams, overflow: Floats
+) -> Robust:
+    r"""Find what robust queueing says of the arrivals at each service.
+
+    The index of dispersion of the arrivals, I(t) = Var N(t) / E N(t), is carried through the
+    network; the mean workload is
+
+    .. math:: Z = \tau \sup_x \{ -(1-\rho)x/\rho + \sqrt{2x(I(x/\lambda)+c_s^2)} \}
+
+    Parameters
+    ----------
+    compiled, stations, streams
+        The network and its streams.
+    overflow : array (o,)
+        Excess over one of each overflow stream in the long run.
+
+    Returns
+    -------
+    Robust
+        The constant I that would give the same Z, and how far to trust it.
+
+    Notes
+    -----
+    Departures: I_d(t) = w(t) I_a(t) + (1 - w(t)) I_s(t), where w = w*((1-rho)^2 lambda t / (rho x))
+    and x is the geometric mean of I_a(t) + c_s^2 and of its limit (ours: the limit alone makes w
+    too slow where arrivals are bursty on long scales only). Several servers enter as one fast
+    server in w and in the supremum. The law of every renewal process is taken by two moments:
+    balanced hyperexponential above scv 1, gamma below.
+
+    References
+    ----------
+    Whitt and You 2018a, 2018b, 2022.
+    """
+    n = streams.rate.size
+    external = (streams.outside_part * (compiled.arrival_scv - 1.0)).sum(axis=1)
+    spilled = np.bincount(streams.overflow_to, streams.overflow_part * overflow, n)
+    quiet = (stations.kind == INFINITE) | (stations.kind == SHARED)
+    own = np.where(quiet, 0.0, streams.scv - 1.0)
+    if not (external.any() or spilled.any() or own[streams.load_ratio > 0.0].any()):
+        return Robust(np.zeros(n), np.ones(n))
+    link = streams.part * streams.share
+    row = route_sources(streams.start)
+    kept = np.where(streams.load_ratio < 1.0, streams.admitted, 0.0)
+    right = external + spilled
+    right += np.bincount(streams.to, link * np.where(kept > 0.0, 0.0, own)[row], n)
+    _, _, _, limit = solve_flows(streams.start, streams.to, link * kept[row], right)
+    queues = (stations.kind == QUEUE) | (stations.kind == SHARED) | (stations.kind == RANKED)
+    times = _time_grid(streams, queues, float(np.max(compiled.arrival_scv, initial=1.0)))
+    excess = _start_dispersion(
+        compiled.external_arrival_rate, compiled.arrival_scv, streams.outside_part, spilled, times
+    )
+    entering = _Entering(*_transpose(streams, n), kept, own, limit)
+    every = np.ones(n, dtype=np.int64)
+    order = np.argsort(-strong_components(streams.start, streams.to, every), kind="stable")
+    settled = np.ones_like(excess)
+    _carry(streams.rate, streams.load_ratio, streams.time, entering, times, order, excess, settled)
+    return Robust(*_supremum(streams.rate, streams.load_ratio, streams.scv, times, excess, settled))
+
+
+class _Entering(NamedTuple):
+    """The streams by the service that they enter, and what the carrying needs of each service."""
+
+    start: Indices
+    origin: Indices
+    share: Floats
+    part: Floats
+    kept: Floats
+    own: Floats
+    limit: Floats
+
+
+def _transpose(streams: Streams, n: int) -> tuple[Indices, Indices, Floats, Floats]:
+    """Return the streams in compressed columns."""
+    place = csr_array(
+        (np.arange(streams.to.size), streams.to.astype(np.int64), streams.start.astype(np.int64)),
+        shape=(n, n),
+    ).tocsc()
+    at = place.data
+    start, origin = place.indptr.astype(np.uint32), place.indices.astype(np.uint32)
+    return start, origin, streams.share[at], streams.part[at]
+
+
+def _time_grid(streams: Streams, queues: Booleans, largest: float) -> Floats:
+    """Return times, evenly spaced in their logarithm, over all scales that matter to a queue."""
+    active = queues & (streams.load_ratio > 0.0) & (streams.load_ratio < 1.0) & (streams.rate > 0.0)
+    if not active.any():
+        return np.ones(1)
+    slope = (1.0 - streams.load_ratio[active]) / streams.load_ratio[active]
+    scale = 0.5 / slope**2 / streams.rate[active]
+    low = 0.1 * float((scale * (0.2 + streams.scv[active])).min())
+    high = 3.0 * float((scale * (max(largest, 1.0) + streams.scv[active])).max())
+    decades = np.log10(high / low)
+    points = min(LARGEST_GRID, int(np.ceil(PER_DECADE * decades - 1e-9)) + 1)
+    return np.geomspace(low, high, points)
+
+
+@njit
+def _renewal_share(scv: float, rate: float, time: float) -> float:
+    """Return (I(t) - 1)/(c2 - 1) of a renewal process: it rises from 0 to 1.
+
+    1 - (1 - e^-x)/x with x = eta t, exact for balanced hyperexponentials, eta = 2 rate/(1 + c2),
+    and for Erlang laws of two phases; below scv 1 eta has the third moment of the gamma law.
+    """
+    x = (2.0 if scv > 1.0 else 6.0) * rate / (1.0 + scv) * time
+    if x < 1e-5:
+        return 0.5 * x
+    return 1.0 + math.expm1(-x) / x
+
+
+@njit
+def _start_dispersion(
+    external: Floats, scv: Floats, part: Floats, spilled: Floats, times: Floats
+) -> Floats:
+    """Return, per service and time, what arrivals from outside and overflow contribute."""
+    excess = np.zeros((spilled.size, times.size))
+    for i in range(spilled.size):
+        for m in range(times.size):
+            excess[i, m] = spilled[i]
+            for k in range(external.shape[1]):
+                if scv[i, k] != 1.0 and external[i, k] > 0.0:
+                    rise = _renewal_share(scv[i, k], external[i, k], times[m])
+                    excess[i, m] += part[i, k] * (scv[i, k] - 1.0) * rise
+    return excess
+
+
+@njit
+def _canonical_weight(t: float) -> float:
+    """Return w*(t), the correlation of reflected Brownian motion that blends departures.
+
+    [(t^2 + 2t - 1)(1 - 2 Q(sqrt t)) + 2 sqrt(t) phi(sqrt t)(1 + t) - t^2]/(2t).
+    """
+    if t < 1e-4:
+        return math.sqrt(TWO_OVER_PI * t) * (4.0 / 3.0 + 2.0 / 15.0 * t) - 0.5 * t
+    if t > 1e3:
+        return 1.0 - 0.5 / t
+    root = math.sqrt(t)
+    central = math.erf(math.sqrt(0.5 * t))
+    density = math.sqrt(0.25 * TWO_OVER_PI) * math.exp(-0.5 * t)
+    return ((t * t + 2.0 * t - 1.0) * central + 2.0 * root * density * (1.0 + t) - t * t) / (
+        2.0 * t
+    )
+
+
+@njit
+def _carry(
+    rate: Floats,
+    load_ratio: Floats,
+    time: Floats,
+    entering: _Entering,
+    times: Floats,
+    order: Integers,
+    excess: Floats,
+    settled: Floats,
+) -> None:
+    """Carry dispersion along the streams, service after service, until nothing changes.
+
+    `excess` holds what comes from outside on entry, the whole afterwards. One sweep suffices
+    where no stream leads back; elsewhere the first takes those that do as settled and Poisson.
+    """
+    outside = excess.copy()
+    leaving = np.zeros_like(excess)
+    calm = np.ones_like(excess)
+    position = np.empty(order.size, dtype=np.int64)
+    for place in range(order.size):
+        position[order[place]] = place
+    new, still = np.empty(times.size), np.empty(times.size)
+    for sweep in range(SWEEPS):
+        change = 0.0
+        back = False
+        for i in order:
+            new[:] = outside[i]
+            still[:] = 1.0
+            for e in range(entering.start[i], entering.start[i + 1]):
+                j = entering.origin[e]
+                back = back or position[j] >= position[i]
+                link = entering.part[e] * entering.share[e]
+                for m in range(times.size):
+                    new[m] += link * leaving[j, m]
+                    still[m] -= link * (1.0 - calm[j, m])
+            for m in range(times.size):
+                change = max(change, abs(new[m] - excess[i, m]), abs(still[m] - settled[i, m]))
+            excess[i] = new
+            settled[i] = still
+            _depart(rate, load_ratio, time, entering, i, times, excess, leaving, calm)
+            calm[i] *= settled[i]
+        if not back or (sweep > 0 and change <= TOLERANCE):
+            break
+
+
+@njit
+def _depart(
+    rate: Floats,
+    load_ratio: Floats,
+    time: Floats,
+    entering: _Entering,
+    i: int,
+    times: Floats,
+    excess: Floats,
+    leaving: Floats,
+    weight: Floats,
+) -> None:
+    """Fill the excess that leaves service i, and the weight that its arrivals have in it."""
+    busy, own = load_ratio[i], entering.own[i]
+    if busy <= 0.0:
+        weight[i] = 1.0
+        leaving[i] = entering.kept[i] * excess[i]
+        return
+    speed = (1.0 - busy) ** 2 * rate[i] / busy
+    last = max(1.0 + entering.limit[i], LEAST_DISPERSION) + 1.0 + own
+    for m in range(times.size):
+        now = max(1.0 + excess[i, m], LEAST_DISPERSION) + 1.0 + own
+        w = _canonical_weight(speed * times[m] / math.sqrt(now * last)) if busy < 1.0 else 0.0
+        weight[i, m] = w
+        leaving[i, m] = w * entering.kept[i] * excess[i, m]
+        if own != 0.0 and time[i] > 0.0:
+            leaving[i, m] += (1.0 - w) * own * _renewal_share(own + 1.0, 1.0 / time[i], times[m])
+
+
+@njit
+def _supremum(
+    rate: Floats,
+    load_ratio: Floats,
+    service_scv: Floats,
+    times: Floats,
+    excess: Floats,
+    settled: Floats,
+) -> tuple[Floats, Floats]:
+    """Return, per service, the constant excess that gives the robust workload, and `settled`."""
+    result = np.zeros(rate.size)
+    calm = np.ones(rate.size)
+    logs = np.log(times)
+    for i in range(rate.size):
+        if not 0.0 < load_ratio[i] < 1.0 or rate[i] <= 0.0:
+            continue
+        slope = (1.0 - load_ratio[i]) / load_ratio[i]
+        base = 1.0 + service_scv[i]
+        shift = math.log(rate[i])
+        best, at = -np.inf, 0
+        for m in range(times.size):
+            value = _workload(logs[m] + shift, excess[i, m], slope, base)
+            if value > best:
+                best, at = value, m
+        low, high = logs[max(at - 1, 0)], logs[min(at + 1, times.size - 1)]
+        inner = high - GOLDEN * (high - low)
+        outer = low + GOLDEN * (high - low)
+        first = _workload(inner + shift, _read(logs, excess[i], inner), slope, base)
+        second = _workload(outer + shift, _read(logs, excess[i], outer), slope, base)
+        for _ in range(50):
+            if first > second:
+                high, outer, second = outer, inner, first
+                inner = high - GOLDEN * (high - low)
+                first = _workload(inner + shift, _read(logs, excess[i], inner), slope, base)
+            else:
+                low, inner, first = inner, outer, second
+                outer = low + GOLDEN * (high - low)
+                second = _workload(outer + shift, _read(logs, excess[i], outer), slope, base)
+        best = max(best, first, second)
+        result[i] = max(2.0 * slope * best - base, -1.0)
+        calm[i] = _read(logs, settled[i], 0.5 * (low + high))
+    return result, calm
+
+
+@njit
+def _workload(log_arrivals: float, excess: float, slope: float, base: float) -> float:
+    """Return the robust workload, in service times, at one number of arrivals."""
+    x = math.exp(log_arrivals)
+    return -slope * x + math.sqrt(2.0 * x * max(base + excess, 0.0))
+
+
+@njit
+def _read(logs: Floats, values: Floats, at: float) -> float:
+    """Interpolate on the grid of times, evenly spaced in the logarithm."""
+    if logs.size < 2:
+        return values[0]
+    place = (at - logs[0]) / (logs[1] - logs[0])
+    left = int(min(max(math.floor(place), 0.0), logs.size - 2.0))
+    share = min(max(place - left, 0.0), 1.0)
+    return values[left] + share * (values[left + 1] - values[left])

@@ -1,0 +1,343 @@
+"""One service in the decomposition: its kind, its servers' holding times, what it passes on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from flownet.jit import njit
+from flownet.kernels.compiled import (
+    DELAY,
+    PRIORITY,
+    PROCESSOR_SHARING,
+    CompiledNetwork,
+    Floats,
+    Integers,
+)
+from flownet.kernels.traffic_solvers import route_sources
+from flownet.queues.abandonment import erlang_a_finite_measures
+from flownet.queues.erlang import erlang_b_scalar
+
+INFINITE, QUEUE, SHARED, RANKED, LIMITED = 0, 1, 2, 3, 4
+"""Nobody waits; first come; processor sharing; priority; finite capacity or patience."""
+
+TRANSFER_SCV = 1.0
+"""Transfer delays are exponential; networks give their means."""
+
+STEP = 1e-5  # relative step of the one-sided difference that steers the flow iteration
+SHARE_TOLERANCE = 1e-13
+
+
+class Stations(NamedTuple):
+    """What the decomposition reads of every service; computed once for a network."""
+
+    kind: Integers
+    """(n,) one of the codes above."""
+    servers: Floats
+    """(n,) places that serve; for a delay with finite capacity, its capacity."""
+    capacity: Floats
+    """(n,) places in all."""
+    discipline: Integers
+    """(n,) discipline, by which a finite room is divided among the classes."""
+    priority: Integers
+    """(n, R) rank."""
+    patience: Floats
+    """(n, R) mean patience."""
+    service: Floats
+    """(n, R) mean service time."""
+    hold: Floats
+    """(n, R) mean time that a server is held: service and held transfers."""
+    second: Floats
+    """(n, R) second moment of the same."""
+
+
+def make_stations(compiled: CompiledNetwork) -> Stations:
+    """Read the stations off a network: their kinds and the time that servers are held."""
+    shape = compiled.service_time.shape
+    source = route_sources(compiled.route_start)
+    held = np.where(compiled.holds_server, compiled.transfer_delay, 0.0)
+    size = shape[0] * shape[1]
+    first = np.bincount(source, compiled.route_probability * held, size).reshape(shape)
+    squares = (1.0 + TRANSFER_SCV) * np.bincount(
+        source, compiled.route_probability * held**2, size
+    ).reshape(shape)
+    time = compiled.service_time
+    second = (1.0 + compiled.service_scv) * time**2 + 2.0 * time * first + squares
+    limited = np.isfinite(compiled.capacity)
+    endless = np.isinf(compiled.servers) | (compiled.discipline == DELAY)
+    kind = np.select(
+        [
+            limited,
+            endless,
+            np.isfinite(compiled.patience).any(axis=1),
+            compiled.discipline == PROCESSOR_SHARING,
+            (compiled.discipline == PRIORITY) & _ranks_differ(compiled),
+        ],
+        [LIMITED, INFINITE, LIMITED, SHARED, RANKED],
+        QUEUE,
+    )
+    return Stations(
+        kind=kind.astype(np.int64),
+        servers=np.where(endless & limited, compiled.capacity, compiled.servers),
+        capacity=compiled.capacity,
+        discipline=compiled.discipline,
+        priority=compiled.priority,
+        patience=compiled.patience,
+        service=time,
+        hold=time + first,
+        second=second,
+    )
+
+
+def _ranks_differ(compiled: CompiledNetwork) -> np.ndarray:
+    """Tell at which services the classes that can come have more than one rank."""
+    present = compiled.service_time > 0.0
+    lowest = np.where(present, compiled.priority, np.iinfo(np.int64).max).min(axis=1)
+    highest = np.where(present, compiled.priority, np.iinfo(np.int64).min).max(axis=1)
+    differ: np.ndarray = highest > lowest
+    return differ
+
+
+@njit
+def room_measures(
+    stations: Stations, i: int, arrival: Floats, peak: float, waiting: Floats
+) -> tuple[float, float, float, float]:
+    """Solve a service with finite capacity or patience; fill the classes' waiting numbers.
+
+    M/M/c/K+M with the mean rate of giving up of those who wait and the mean service of those who
+    are served. A job of class k waits with the
+    same chance P as any, and then g_k m on average if it did not give up, exponentially: g is 1
+    where the first come is served first, and says otherwise how the discipline divides the wait.
+    Returns the share of arrivals that find every place taken, P, m, and the ratio of the exact to
+    the so approximated wait of those who are served, were all of the same patience. P is -1 where the service is saturated by
+    those who never give up. Without a waiting room: Erlang B with Hayward's correction for the
+    peakedness z of the arrivals, B(c/z, a/z).
+    """
+    servers, capacity = stations.servers[i], stations.capacity[i]
+    hold, patience = stations.hold[i], stations.patience[i]
+    rate, load, firm, impatience = 0.0, 0.0, 0.0, 0.0
+    for k in range(arrival.size):
+        waiting[k] = 0.0
+        rate += arrival[k]
+        load += arrival[k] * hold[k]
+        impatience += arrival[k] / patience[k]
+        if np.isinf(patience[k]):
+            firm += arrival[k] * hold[k]
+    if rate <= 0.0:
+        return 0.0, 0.0, 0.0, 1.0
+    if capacity <= servers:
+        return erlang_b_scalar(servers / peak, load / peak), 0.0, 0.0, 1.0
+    if np.isinf(capacity) and firm >= servers:
+        return 0.0, -1.0, np.inf, 1.0
+    theta, time = impatience / rate, load / rate
+    mean, exact, chance, full = 0.0, 0.0, 0.0, 0.0
+    weight = np.empty(arrival.size)
+    for _ in range(500):
+        chance, number, _, _, exact, _, full = erlang_a_finite_measures(
+            rate, time, servers, 1.0 / theta, capacity
+        )
+        _wait_weights(stations, i, arrival, 1.0 - full, weight)
+        mean = _positive_wait(arrival * ((1.0 - full) * chance), weight, patience, number)
+        number, impatience, served, work = 0.0, 0.0, 0.0, 0.0
+        for k in range(arrival.size):
+            wait = mean * weight[k]
+            admitted = arrival[k] * (1.0 - full)
+            waiting[k] = admitted * chance * wait / (1.0 + wait / patience[k])
+            number += waiting[k]
+            impatience += waiting[k] / patience[k]
+            served += admitted - waiting[k] / patience[k]
+            work += (admitted - waiting[k] / patience[k]) * hold[k]
+        new_theta = impatience / number if number > 0.0 else theta
+        new_time = work / served if served > 0.0 else time
+        gap = abs(new_theta - theta) + abs(new_time - time) * theta / time
+        if gap <= SHARE_TOLERANCE * theta:
+            break
+        theta, time = new_theta, new_time
+    before = number / (rate * (1.0 - full))
+    share = 1.0 - before * theta / chance if chance > 0.0 else 1.0
+    near = before * share / (1.0 - chance * (1.0 - share))
+    return full, chance, mean, (exact / near if near > 0.0 else 1.0)
+
+
+@njit
+def _wait_weights(
+    stations: Stations, i: int, arrival: Floats, admitted: float, weight: Floats
+) -> None:
+    """Fill how the discipline divides the wait among the classes: 1, by work, or by rank."""
+    hold, priority = stations.hold[i], stations.priority[i]
+    classes = arrival.size
+    for k in range(classes):
+        weight[k] = 1.0
+        if stations.discipline[i] == PROCESSOR_SHARING:
+            weight[k] = hold[k]
+        elif stations.discipline[i] == PRIORITY:
+            before, upto = 0.0, 0.0
+            for j in range(classes):
+                load = arrival[j] * admitted * hold[j] / stations.servers[i]
+                if priority[j] < priority[k]:
+                    before += load
+                if priority[j] <= priority[k]:
+                    upto += load
+            # a queue that loses jobs stays bounded at any load: so does the ratio of the waits
+            weight[k] = 1.0 / (max(1.0 - before, 0.05) * max(1.0 - upto, 0.05))
+
+
+@njit
+def _positive_wait(waiters: Floats, weight: Floats, patience: Floats, number: float) -> float:
+    """Return the mean m of a positive wait for which the classes' waiting numbers add up.
+
+    Solves sum_k w_k g_k m / (1 + g_k m / patience_k) = number, whose left side is concave in m,
+    by Newton's method from below; where the number is beyond all that can wait, so is m.
+    """
+    total, most = np.sum(waiters * weight), np.sum(waiters * patience)
+    if number <= 0.0 or total <= 0.0:
+        return 0.0
+    if number >= most * (1.0 - 1e-12):
+        return most / total * 1e12
+    mean = number / total
+    for _ in range(100):
+        value, slope = 0.0, 0.0
+        for k in range(weight.size):
+            share = 1.0 / (1.0 + weight[k] * mean / patience[k])
+            value += waiters[k] * weight[k] * mean * share
+            slope += waiters[k] * weight[k] * share * share
+        step = (number - value) / slope
+        mean += step
+        if abs(step) <= 1e-15 * mean:
+            break
+    return mean
+
+
+@njit
+def pass_on(
+    stations: Stations,
+    peak: Floats,
+    arrival: Floats,
+    passed: Floats,
+    refused: Floats,
+    slope: Floats,
+) -> None:
+    """Fill, per service and class, what is passed on and refused, and the slope of the former.
+
+    The slope is that of the passed flow when all arrivals of the service grow in proportion.
+    """
+    classes = arrival.shape[1]
+    for i in range(arrival.shape[0]):
+        load = 0.0
+        for k in range(classes):
+            load += arrival[i, k] * stations.hold[i, k]
+            passed[i, k] = arrival[i, k]
+            refused[i, k] = 0.0
+            slope[i, k] = 1.0
+        if load <= 0.0 or stations.kind[i] == INFINITE:
+            continue
+        if stations.kind[i] == LIMITED:
+            _pass_limited(stations, i, peak[i], arrival[i], passed[i], refused[i], slope[i])
+        elif load >= stations.servers[i]:
+            _pass_saturated(stations, i, arrival[i], load, passed[i], slope[i])
+
+
+@njit
+def _pass_limited(
+    stations: Stations,
+    i: int,
+    peak: float,
+    arrival: Floats,
+    passed: Floats,
+    refused: Floats,
+    slope: Floats,
+) -> None:
+    """Take away what is refused and what gives up."""
+    patience = stations.patience[i]
+    waiting, more = np.empty(arrival.size), np.empty(arrival.size)
+    full, chance, _, _ = room_measures(stations, i, arrival, peak, waiting)
+    if chance < 0.0:
+        _pass_firm(stations.hold[i], patience, stations.servers[i], arrival, passed, slope)
+        return
+    fuller, _, _, _ = room_measures(stations, i, arrival * (1.0 + STEP), peak, more)
+    for k in range(arrival.size):
+        refused[k] = full * arrival[k]
+        gone = refused[k] + waiting[k] / patience[k]
+        passed[k] = arrival[k] - gone
+        if arrival[k] > 0.0:
+            rise = fuller * arrival[k] * (1.0 + STEP) + more[k] / patience[k] - gone
+            slope[k] = min(1.0, max(0.0, 1.0 - rise / (STEP * arrival[k])))
+
+
+@njit
+def _pass_firm(
+    hold: Floats, patience: Floats, servers: float, arrival: Floats, passed: Floats, slope: Floats
+) -> None:
+    """Share out a service that those who never give up saturate: all others give up."""
+    load = 0.0
+    for k in range(arrival.size):
+        if np.isinf(patience[k]):
+            load += arrival[k] * hold[k]
+    for k in range(arrival.size):
+        passed[k] = arrival[k] * servers / load if np.isinf(patience[k]) else 0.0
+        slope[k] = 0.0
+
+
+@njit
+def _pass_saturated(
+    stations: Stations, i: int, arrival: Floats, load: float, passed: Floats, slope: Floats
+) -> None:
+    """Share out a saturated service: by arrivals, by numbers present (sharing) or by rank."""
+    hold, servers = stations.hold[i], stations.servers[i]
+    if stations.kind[i] == RANKED:
+        _pass_by_rank(hold, stations.priority[i], servers, arrival, passed, slope)
+        return
+    growth = 0.0
+    if stations.kind[i] == SHARED:
+        growth = _sharing_growth(arrival, hold, servers)
+    for k in range(arrival.size):
+        slope[k] = 0.0
+        if stations.kind[i] == SHARED:
+            passed[k] = arrival[k] * servers / (growth * hold[k] + servers)
+        else:
+            passed[k] = arrival[k] * servers / load
+
+
+@njit
+def _sharing_growth(arrival: Floats, hold: Floats, servers: float) -> float:
+    """Return the growth rate G of a saturated processor-sharing service.
+
+    Backlogs grow in a fixed mix, g_k = lambda_k - (g_k/G) c/s_k, which gives
+    sum_k lambda_k s_k / (G s_k + c) = 1, decreasing and convex in G: Newton's method from 0.
+    """
+    growth = 0.0
+    for _ in range(200):
+        value, slope = -1.0, 0.0
+        for k in range(arrival.size):
+            below = growth * hold[k] + servers
+            value += arrival[k] * hold[k] / below
+            slope -= arrival[k] * hold[k] * hold[k] / (below * below)
+        step = -value / slope
+        growth += step
+        if step <= 1e-15 * growth:
+            break
+    return growth
+
+
+@njit
+def _pass_by_rank(
+    hold: Floats,
+    priority: Integers,
+    servers: float,
+    arrival: Floats,
+    passed: Floats,
+    slope: Floats,
+) -> None:
+    """Serve the ranks in order until the servers are used up."""
+    for k in range(arrival.size):
+        before, same = 0.0, 0.0
+        for j in range(arrival.size):
+            if priority[j] < priority[k]:
+                before += arrival[j] * hold[j]
+            elif priority[j] == priority[k]:
+                same += arrival[j] * hold[j]
+        left = max(0.0, servers - before)
+        if same > left:
+            passed[k] = arrival[k] * left / same
+            slope[k] = 0.0

@@ -1,0 +1,7 @@
+"""Linear and integer programs: named constraints, solver choice, status, duals, solving again."""
+
+from flownet.programs.program import Program
+from flownet.programs.rows import Row, Variable
+from flownet.programs.solution import ProgramSolution
+
+__all__ = ["Program", "ProgramSolution", "Row", "Variable"]

@@ -1,0 +1,363 @@
+"""`Program`: a linear or integer program, every constraint named, built from pairs, over PuLP."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pulp
+from numpy.typing import ArrayLike
+
+from flownet.errors import Fault, ParameterError, ProgramError
+from flownet.programs.names import NameBook, safe_name
+from flownet.programs.rows import (
+    Kept,
+    Pairs,
+    Row,
+    Sense,
+    Variable,
+    check_limits,
+    compare,
+    finite,
+    merged,
+    sides,
+)
+from flownet.programs.solution import Floats, Outcome, ProgramSolution
+from flownet.programs.solvers import (
+    choose_solver,
+    exported_variables,
+    expression,
+    make_solver,
+    pulp_outcome,
+)
+
+
+class Program:
+    r"""A linear or mixed-integer program, built by name and solved by HiGHS or another solver.
+
+    .. math:: \min\ \text{or}\ \max\ c^T x \quad\text{subject to}\quad
+       A x \ \{\le, =, \ge\}\ b, \quad l \le x \le u
+
+    Names may be any text; solvers and files get safe twins of them.
+
+    Parameters
+    ----------
+    name : str
+        Shown in files.
+
+    Notes
+    -----
+    The dual of a constraint is the change of the objective per unit of its right-hand side, for
+    minimizing as for maximizing. Copies are not made: a program is changed by its methods only.
+
+    Examples
+    --------
+    >>> program = Program("beds")
+    >>> ward, home = program.variables(["ward", "home"], high=[30.0, float("inf")])
+    >>> program.constraint("money", [(ward, 346.0), (home, 150.0)], "<=", 15000.0)
+    >>> program.maximize([(ward, 1.0), (home, 0.4)])
+    >>> round(program.solve().objective, 3)
+    42.32
+    >>> round(program.resolve({"money": 20000.0}).objective, 3)
+    55.653
+    """
+
+    def __init__(self, name: str = "program") -> None:
+        self.name = name
+        self._problem = pulp.LpProblem(safe_name(name), pulp.LpMinimize)
+        self._variables = NameBook("variable")
+        self._constraints = NameBook("constraint")
+        self._columns: list[Any] = []
+        self._whole: list[Variable] = []
+        self._bounds: list[tuple[float, float]] = []
+        self._rows: list[Kept] = []
+        self._sides: list[float] = []
+        self._cost: dict[Variable, float] = {}
+        self._solver = "auto"
+        self._live: Any = None
+        self._live_rows = 0
+        self._objective_changed = False
+
+    def __repr__(self) -> str:
+        """Return the program's size."""
+        return (
+            f"Program({self.name!r}: {len(self._columns)} variables, {len(self._whole)} of them "
+            f"whole, {len(self._rows)} constraints)"
+        )
+
+    # ---------------------------------------------------------------------------------- building
+
+    def variable(
+        self, name: str, low: float = 0.0, high: float = math.inf, *, integer: bool = False
+    ) -> Variable:
+        """Add a variable with bounds and return it.
+
+        Raises
+        ------
+        ParameterError
+            Where the name is taken, a bound is nan, or the bounds cross.
+        """
+        if math.isnan(low) or math.isnan(high) or low > high or low == math.inf:
+            message = f"has bounds {low:g} and {high:g}: the lower may not exceed the upper"
+            raise ParameterError([Fault("variable", "bounds", repr(name), message)])
+        safe = self._variables.add(name)
+        variable = Variable(len(self._columns))
+        kind = pulp.LpInteger if integer else pulp.LpContinuous
+        column = self._problem.add_variable(safe, finite(low), finite(high), kind)
+        self._columns.append(column)
+        self._bounds.append((float(low), float(high)))
+        if integer:
+            self._whole.append(variable)
+        return variable
+
+    def variables(
+        self,
+        names: Sequence[str],
+        low: ArrayLike = 0.0,
+        high: ArrayLike = math.inf,
+        *,
+        integer: bool = False,
+    ) -> list[Variable]:
+        """Add a variable for each name; bounds are one number or one for each."""
+        lows = np.broadcast_to(np.asarray(low, dtype=np.float64), (len(names),)).tolist()
+        highs = np.broadcast_to(np.asarray(high, dtype=np.float64), (len(names),)).tolist()
+        return [
+            self.variable(name, a, b, integer=integer)
+            for name, a, b in zip(names, lows, highs, strict=True)
+        ]
+
+    def constraint(self, name: str, pairs: Pairs, sense: Sense, right_hand_side: float) -> None:
+        """Add a constraint from (variable, coefficient) pairs; a repeated variable adds up.
+
+        Raises
+        ------
+        ParameterError
+            Where the name is taken, a figure is not finite, or no variable is left.
+        """
+        terms = merged(name, pairs)
+        if not terms or not math.isfinite(right_hand_side):
+            message = (
+                f"has no variable with a coefficient and the right-hand side {right_hand_side:g}: "
+                "it needs at least one, and a finite right-hand side"
+            )
+            raise ParameterError([Fault("constraint", "", repr(name), message)])
+        safe = self._constraints.add(name)
+        left = expression([(self._columns[v], a) for v, a in terms.items()])
+        self._rows.append(Kept(list(terms), list(terms.values()), sense))
+        self._sides.append(float(right_hand_side))
+        self._problem.addConstraint(compare(left, sense, float(right_hand_side)), safe)
+
+    def constraints(self, rows: Iterable[Row]) -> None:
+        """Add constraints, one for each row."""
+        for row in rows:
+            self.constraint(row.name, row.pairs, row.sense, row.right_hand_side)
+
+    def minimize(self, pairs: Pairs) -> None:
+        """Set the objective: the least sum of coefficient times variable."""
+        self._objective(pairs, pulp.LpMinimize)
+
+    def maximize(self, pairs: Pairs) -> None:
+        """Set the objective: the largest sum of coefficient times variable."""
+        self._objective(pairs, pulp.LpMaximize)
+
+    def _objective(self, pairs: Pairs, sense: int) -> None:
+        self._cost = merged("objective", pairs)
+        self._problem.sense = sense
+        self._problem.setObjective(
+            expression([(self._columns[v], a) for v, a in self._cost.items()])
+        )
+        self._objective_changed = True
+        if self._live is not None and not self._live.knows(list(self._cost)):
+            self._live = None
+
+    def set_right_hand_side(self, name: str, value: float) -> None:
+        """Change the right-hand side of a constraint, in the program and in the live model."""
+        index = self._constraints.index(name)
+        if not math.isfinite(value):
+            message = "is not a finite right-hand side"
+            raise ParameterError([Fault("constraint", name, f"{value:g}", message)])
+        self._sides[index] = float(value)
+        row = self._problem.get_constraint_by_name(self._constraints.safe(index))
+        row.changeRHS(float(value))
+        if self._live is not None and index < self._live_rows:
+            self._live.change_row(index, *sides(self._rows[index].sense, float(value)))
+
+    def set_bounds(self, variable: Variable, low: float, high: float) -> None:
+        """Change the bounds of a variable, in the program and in the live model."""
+        column = self._columns[variable]
+        column.lowBound, column.upBound = finite(low), finite(high)
+        self._bounds[variable] = (float(low), float(high))
+        if self._live is not None and self._live.knows([variable]):
+            self._live.change_bounds(variable, low, high)
+
+    def write_lp(self, path: str | Path) -> None:
+        """Write the program as a readable ``.lp`` file."""
+        self._problem.writeLP(str(path))
+
+    # ----------------------------------------------------------------------------------- solving
+
+    def solve(
+        self,
+        solver: str = "auto",
+        time_limit: float | None = None,
+        gap: float = 0.0,
+        *,
+        relaxed: bool = False,
+    ) -> ProgramSolution:
+        """Solve from the beginning.
+
+        Parameters
+        ----------
+        solver : str
+            ``auto`` (HiGHS in this process; CBC where highspy is missing), ``highs``, ``cbc`` or
+            the name of another solver that PuLP finds.
+        time_limit : float, optional
+            In seconds, > 0.
+        gap : float
+            Relative gap at which branch and bound may stop, >= 0.
+        relaxed : bool
+            Take whole-number variables as continuous.
+
+        Returns
+        -------
+        ProgramSolution
+            Whose figures can be read only where its status allows it.
+
+        Raises
+        ------
+        ProgramError
+            Where no solver is found or it breaks off.
+        UnknownNameError
+            Where PuLP knows no solver of that name.
+        """
+        check_limits(time_limit, gap)
+        chosen = self._solver = choose_solver(solver)
+        self._live = None
+        asked = make_solver(chosen, time_limit, gap, relaxed=relaxed)
+        try:
+            stats = self._problem.solve(asked)
+        except pulp.PulpError as error:
+            raise ProgramError(f"the solver '{chosen}' broke off: {error}") from error
+        if chosen == "highs":
+            self._take_live_model()
+            return self._live_solution(relaxed=relaxed)
+        whole = bool(self._whole) and not relaxed
+        outcome = pulp_outcome(
+            self._problem, stats, self._columns, self._idle(), gap if whole else None
+        )
+        if whole:
+            outcome = dataclasses.replace(outcome, duals=np.empty(0), reduced_costs=np.empty(0))
+        return self._solution(outcome, chosen)
+
+    def resolve(
+        self,
+        right_hand_sides: Mapping[str, float] | None = None,
+        *,
+        time_limit: float | None = None,
+        gap: float = 0.0,
+        relaxed: bool = False,
+        start: ProgramSolution | None = None,
+    ) -> ProgramSolution:
+        """Solve again on the live HiGHS model: with the changes since, from where it stands.
+
+        Parameters
+        ----------
+        right_hand_sides : mapping of str to float, optional
+            New right-hand sides by the constraints' names.
+        time_limit, gap, relaxed
+            As in `solve`.
+        start : ProgramSolution, optional
+            Whose whole numbers branch and bound takes as a first solution, if they still are one.
+
+        Notes
+        -----
+        Where there is no live model (never solved, solved by another solver, or a variable came
+        in since) this is `solve`, with the solver that was used last.
+        """
+        for name, value in (right_hand_sides or {}).items():
+            self.set_right_hand_side(name, value)
+        fresh = self._rows[self._live_rows :]
+        if self._live is None or not all(self._live.knows(row.variables) for row in fresh):
+            return self.solve(self._solver, time_limit, gap, relaxed=relaxed)
+        check_limits(time_limit, gap)
+        self._live.add_rows(self._live_form(self._live_rows))
+        self._live_rows = len(self._rows)
+        if self._objective_changed:
+            maximize = self._problem.sense == pulp.LpMaximize
+            self._live.change_objective(self._cost_array(), maximize=maximize)
+            self._objective_changed = False
+        if start is not None and start.readable:
+            known = [v for v in self._whole if self._live.knows([v])]
+            self._live.start_from(known, np.round(start.array(known)))
+        self._live.run(time_limit, gap, relaxed=relaxed)
+        return self._live_solution(relaxed=relaxed)
+
+    def right_hand_side_range(self, name: str) -> tuple[float, float]:
+        """Return between which right-hand sides a constraint's dual stays what it is.
+
+        All else unchanged, the objective moves in a straight line between the two.
+
+        Raises
+        ------
+        ProgramError
+            Where the last solution was not an optimal one of a linear program by HiGHS.
+        """
+        index = self._constraints.index(name)
+        if self._live is None or not self._live.has_duals:
+            raise ProgramError(
+                "ranges stand only after a linear program was solved to optimality by HiGHS"
+            )
+        low, high = self._live.right_hand_side_range(index)
+        return float(low), float(high)
+
+    def _take_live_model(self) -> None:
+        from flownet.programs.live import LiveModel  # CBC needs no highspy
+
+        place = np.full(len(self._columns), -1, dtype=np.int32)
+        number = {self._variables.safe(v): v for v in range(len(self._columns))}
+        for column, variable in enumerate(exported_variables(self._problem)):
+            if variable.name in number:  # all but the dummy of an empty objective
+                place[number[variable.name]] = column
+        self._live = LiveModel(self._problem.solverModel, place, self._idle(), self._whole)
+        self._live_rows = len(self._rows)
+        self._objective_changed = False
+
+    def _live_form(self, start: int) -> list[Any]:
+        from flownet.programs.live import LiveRow  # CBC needs no highspy
+
+        return [
+            LiveRow(*sides(row.sense, side), row.variables, row.coefficients)
+            for row, side in zip(self._rows[start:], self._sides[start:], strict=True)
+        ]
+
+    def _live_solution(self, *, relaxed: bool) -> ProgramSolution:
+        outcome = self._live.outcome(relaxed=relaxed)
+        parts: tuple[str, ...] = ()
+        if outcome.status == "infeasible":
+            parts = self._live.conflict(list(self._constraints), list(self._variables))
+            if not parts and self._whole and not relaxed:
+                note = "whole numbers may be what cannot be met"
+                outcome = dataclasses.replace(outcome, note=note)
+        return self._solution(outcome, "highs", parts)
+
+    def _solution(
+        self, outcome: Outcome, solver: str, parts: tuple[str, ...] = ()
+    ) -> ProgramSolution:
+        return ProgramSolution(
+            outcome, tuple(self._variables), tuple(self._constraints), solver, parts
+        )
+
+    def _idle(self) -> Floats:
+        """Return the value nearest to zero of each variable: that of one that stands nowhere."""
+        bounds = np.array(self._bounds).reshape(-1, 2)
+        idle: Floats = np.clip(0.0, bounds[:, 0], bounds[:, 1])
+        return idle
+
+    def _cost_array(self) -> Floats:
+        cost: Floats = np.zeros(len(self._columns))
+        cost[list(self._cost)] = list(self._cost.values())
+        return cost

@@ -1,0 +1,201 @@
+"""Which solver, how it is called through PuLP 3 or 4, and what its status means."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pulp
+
+from flownet.errors import Fault, ProgramError, UnknownNameError
+from flownet.programs.solution import Floats, Outcome, Status
+
+PULP_4: Final = hasattr(pulp.LpProblem, "exported_variables")
+"""PuLP 4 keeps its model in compiled code and returns an object from solve."""
+
+_HIGHS_OPTIONS: Final = {
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+    "mip_abs_gap": 1e-9,
+    "mip_feasibility_tolerance": 1e-9,
+}
+
+
+def expression(pairs: Sequence[tuple[Any, float]]) -> Any:
+    """Return PuLP's expression of (variable, coefficient) pairs, each variable at most once."""
+    build = pulp.LpAffineExpression.from_list if PULP_4 else pulp.LpAffineExpression
+    return build(pairs)
+
+
+def exported_variables(problem: Any) -> list[Any]:
+    """Return the variables that PuLP hands to a solver, in the order of the solver's columns."""
+    return list(problem.exported_variables() if PULP_4 else problem.variables())
+
+
+class _BulkHiGHS(pulp.HiGHS):  # type: ignore[misc]  # PuLP 3 ships no types
+    """PuLP 3's HiGHS, handed the whole program in two calls, as PuLP 4 does by itself."""
+
+    def buildSolverModel(self, lp: Any) -> None:  # noqa: N802  # PuLP's name
+        """Fill the live model with PuLP's variables and constraints."""
+        variables, constraints = lp.variables(), lp.constraints()
+        cost = np.zeros(len(variables))
+        low = np.full(len(variables), -math.inf)
+        high = np.full(len(variables), math.inf)
+        for column, variable in enumerate(variables):
+            variable.index = column
+            low[column] = -math.inf if variable.lowBound is None else variable.lowBound
+            high[column] = math.inf if variable.upBound is None else variable.upBound
+        for variable, coefficient in lp.objective.items():
+            cost[variable.index] = coefficient
+        none = np.empty(0, dtype=np.int32)
+        model = lp.solverModel
+        model.addCols(len(variables), cost, low, high, 0, none, none, np.empty(0))
+        if lp.sense == pulp.LpMaximize:
+            model.changeObjectiveSense(_highspy().ObjSense.kMaximize)
+        whole = [v.index for v in variables if v.cat == pulp.LpInteger] if self.mip else []
+        set_integrality(model, whole, integer=True)
+        starts: list[int] = []
+        columns: list[int] = []
+        coefficients: list[float] = []
+        for row, constraint in enumerate(constraints):
+            constraint.index = row
+            starts.append(len(columns))
+            columns.extend([variable.index for variable in constraint.expr])
+            coefficients.extend(constraint.expr.values())
+        sides = [(constraint.getLb(), constraint.getUb()) for constraint in constraints]
+        model.addRows(
+            len(constraints),
+            np.array([-math.inf if side[0] is None else side[0] for side in sides]),
+            np.array([math.inf if side[1] is None else side[1] for side in sides]),
+            len(columns),
+            np.array(starts, dtype=np.int32),
+            np.array(columns, dtype=np.int32),
+            np.array(coefficients, dtype=np.float64),
+        )
+
+
+def _highspy() -> Any:
+    import highspy  # present wherever PuLP's HiGHS is
+
+    return highspy
+
+
+def set_integrality(model: Any, columns: Sequence[int], *, integer: bool) -> None:
+    """Declare columns of a live HiGHS model whole numbers, or continuous."""
+    if not columns:
+        return
+    types = _highspy().HighsVarType
+    kind = types.kInteger if integer else types.kContinuous
+    index = np.asarray(columns, dtype=np.int32)
+    model.changeColsIntegrality(len(index), index, np.full(len(index), kind))
+
+
+def choose_solver(name: str) -> str:
+    """Return the solver that `name` stands for: 'highs', 'cbc' or a name that PuLP knows.
+
+    Parameters
+    ----------
+    name : str
+        ``auto``: HiGHS in this process, or CBC where highspy is missing and CBC is found.
+
+    Raises
+    ------
+    UnknownNameError
+        Where PuLP knows no such solver.
+    ProgramError
+        Where the solver, or with ``auto`` any solver, is missing.
+    """
+    known = name.lower()
+    highs = importlib.util.find_spec("highspy") is not None
+    if known in {"auto", "highs"} and highs:
+        return "highs"
+    if known in {"auto", "cbc"} and _cbc_path():
+        return "cbc"
+    if known == "auto":
+        raise ProgramError("no solver is installed: install highspy, or CBC on the search path")
+    if known in {"highs", "cbc"}:
+        raise ProgramError(f"the solver '{known}' is not installed; 'auto' takes what there is")
+    if name not in pulp.listSolvers():
+        message = f"is not known; known are auto, highs, cbc and PuLP's {pulp.listSolvers()}"
+        raise UnknownNameError([Fault("solver", "", repr(name), message)])
+    if not pulp.getSolver(name, msg=False).available():
+        raise ProgramError(f"the solver '{name}' is not installed; 'auto' takes what there is")
+    return name
+
+
+def _cbc_path() -> str:
+    """Return where CBC is: on the search path, or inside PuLP 3; empty where nowhere."""
+    solver = pulp.COIN_CMD(msg=False)
+    if solver.available():
+        return str(solver.path)
+    bundled = getattr(pulp, "PULP_CBC_CMD", None)
+    if bundled is not None and pulp.COIN_CMD(path=bundled.pulp_cbc_path, msg=False).available():
+        return str(bundled.pulp_cbc_path)
+    return ""
+
+
+def make_solver(name: str, time_limit: float | None, gap: float | None, *, relaxed: bool) -> Any:
+    """Return PuLP's solver object for a name from `choose_solver`."""
+    limits = {"msg": False, "mip": not relaxed, "timeLimit": time_limit, "gapRel": gap}
+    if name == "highs":
+        return (pulp.HiGHS if PULP_4 else _BulkHiGHS)(**limits, **_HIGHS_OPTIONS)
+    if name == "cbc":
+        return pulp.COIN_CMD(path=_cbc_path(), **limits)
+    return pulp.getSolver(name, **limits)
+
+
+def pulp_outcome(
+    problem: Any, stats: Any, columns: Sequence[Any], idle: Floats, gap: float | None
+) -> Outcome:
+    """Return what a solver other than HiGHS left in PuLP's objects; the objective comes later.
+
+    Parameters
+    ----------
+    problem : pulp.LpProblem
+        As it stands after ``solve``.
+    stats : object
+        What ``solve`` returned.
+    columns : sequence of pulp.LpVariable
+        The variables in the order in which they were made.
+    idle : array, shape (number of variables,)
+        Values of variables that stand in no row, which PuLP does not hand to the solver.
+    gap : float or None
+        The relative gap that the solver was asked for, where there are whole numbers.
+    """
+    status, bound = _pulp_status(problem, stats)
+    if status not in {"optimal", "stopped"}:
+        return Outcome(status)
+    if status == "stopped" and bound is None:
+        return Outcome("no_solution", note="the solver tells no bound for the solution it found")
+    values = np.array([v.varValue for v in columns], dtype=np.float64)  # None becomes nan
+    values = np.where(np.isnan(values), idle, values)
+    objective = float(pulp.value(problem.objective))
+    if bound is None:
+        sign = -1.0 if problem.sense == pulp.LpMinimize else 1.0
+        bound = objective + sign * (gap or 0.0) * abs(objective)
+        status = "within_gap" if gap else "optimal"
+    reduced = np.array([v.dj for v in columns], dtype=np.float64)
+    duals = np.array([c.pi for c in problem.constraints()], dtype=np.float64)
+    return Outcome(status, objective, bound, values, np.nan_to_num(reduced), np.nan_to_num(duals))
+
+
+def _pulp_status(problem: Any, stats: Any) -> tuple[Status, float | None]:
+    """Return our status, and the bound where the solver tells one, of PuLP 3 or 4."""
+    if PULP_4:
+        status = stats.status.name
+        found, bound = bool(stats.has_solution), stats.best_bound
+    else:
+        status = pulp.LpStatus[problem.status]
+        found, bound = problem.sol_status == pulp.LpSolutionIntegerFeasible, None
+        if status == "Optimal" and found:
+            status = "Stopped"
+    known: dict[str, Status] = {
+        "Optimal": "optimal",
+        "Infeasible": "infeasible",
+        "Unbounded": "unbounded",
+        "Undefined": "failed",
+    }
+    return known.get(status, "stopped" if found else "no_solution"), bound

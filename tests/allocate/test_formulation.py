@@ -1,0 +1,157 @@
+"""Every constraint and objective of the allocation against the file that it must write.
+
+``python tests/allocate/test_formulation.py`` writes the files anew; read them before you keep them.
+"""
+
+import inspect
+import math
+import re
+import tempfile
+from pathlib import Path
+
+import highspy
+import numpy as np
+import pytest
+
+from flownet.allocate import formulation as form
+from flownet.allocate.exchanges import check_exchanges
+from flownet.allocate.formulation import CONSTRAINTS, OBJECTIVES, VARIABLES, Model
+from flownet.allocate.linearise import Cuts
+from flownet.allocate.problem import AllocationProblem, Flows, check_problem
+from flownet.programs import Program
+from flownet.programs.solvers import PULP_4
+
+FILES = Path(__file__).resolve().parents[1] / "lp_files"
+NAMES = ("ED", "Ward", "Home care")
+EVERY = {function.__name__: function for function in (*CONSTRAINTS, *OBJECTIVES)}
+
+
+def no_curve(*_):
+    raise AssertionError("building asks for no values")
+
+
+def small_model() -> Model:
+    """Three services in a row, of which the last cannot be bought but exchanged for beds."""
+    problem = AllocationProblem(
+        names=NAMES,
+        servers=np.array([3.0, 6.0, 4.5]),
+        load=np.array([2.0, 5.0, 3.0]),
+        curve=no_curve,
+        loss_curve=no_curve,
+        goal="cost",
+        budget=40.0,
+        cost_per_server=np.array([10.0, 20.0, 5.0]),
+        price=np.array([10.0, 20.0, math.nan]),
+        weight=np.array([1.0, 2.0, 0.5]),
+        min_servers=np.array([0.0, 4.0, 0.0]),
+        max_servers=np.array([math.inf, 8.0, math.inf]),
+        exchanges=check_exchanges([("Ward", "Home care", 2.3, 5.0, 2.0)], NAMES),
+        flows=Flows(
+            np.array([10.0, 1.0, 0.0]),
+            np.array([0.2, 0.625, 1.25]),
+            np.array([0, 1]),
+            np.array([1, 2]),
+            np.array([0.7, 0.3]),
+        ),
+        margin=0.05,
+    )
+    model = Model(check_problem(problem), Program("allocation"))
+    form.decision_variables(model)
+    form.curve_variables(model)
+    form.flow_variables(model)
+    return model
+
+
+def program_of(name: str) -> Program:
+    """Return the program that one constraint, or one objective, alone writes."""
+    model, function = small_model(), EVERY[name]
+    knots = np.array([5.0, 6.0, 7.0])
+    values = np.array([9.0, 4.0, 2.5])
+    if name == "stability":
+        function(model, [0, 1])
+    elif name == "curve_cuts":
+        lines = Cuts(np.array([1, 1, 2]), np.array([-4.0, -0.5, -0.25]), np.array([30.0, 6.0, 2.0]))
+        function(model, model.families[0], lines)
+    elif name == "one_knot":
+        function(model, 1, knots)
+    elif name == "knot_servers":
+        function(model, 1, model.program.variables(["k5", "k6", "k7"], integer=True), knots)
+    elif name == "knot_values":
+        choice = model.program.variables(["k5", "k6", "k7"], integer=True)
+        function(model, model.families[1], 1, choice, values)
+    elif name == "backlog":
+        function(model, 1.5)
+    elif name in {"saturation", "maximize_throughput"}:
+        function(model, form.scale_variable(model))
+    else:
+        function(model)
+    return model.program
+
+
+def written(name: str, folder: Path) -> str:
+    file = folder / f"{name}.lp"
+    program_of(name).write_lp(file)
+    return file.read_text(encoding="ascii")
+
+
+@pytest.mark.skipif(PULP_4, reason="the files have the order of terms of PuLP 3")
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_each_writes_its_file(name: str, tmp_path: Path) -> None:
+    file = FILES / f"{name}.lp"
+    assert file.is_file(), f"{name} has no file in tests/lp_files"
+    assert written(name, tmp_path) == file.read_text(encoding="ascii")
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_each_file_is_one_that_another_program_reads(name: str) -> None:
+    model = highspy.Highs()
+    model.setOptionValue("output_flag", False)
+    model.readModel(str(FILES / f"{name}.lp"))
+    assert model.getNumCol() > 0
+
+
+def test_no_file_is_left_over() -> None:
+    assert {file.stem for file in FILES.glob("*.lp")} == set(EVERY)
+
+
+def test_no_function_that_builds_is_left_out() -> None:
+    builders = {
+        function.__name__
+        for name, function in inspect.getmembers(form, inspect.isfunction)
+        if function.__module__ == form.__name__
+        and not name.startswith("_")
+        and next(iter(inspect.signature(function).parameters)) == "model"
+    }
+    variables = {function.__name__ for function in VARIABLES}
+    assert builders == set(EVERY) | variables | {"aim"}
+
+
+def test_the_page_lists_every_function_and_every_name(repository: Path) -> None:
+    page = (repository / "docs" / "formulation.md").read_text(encoding="utf-8")
+    for function in (*CONSTRAINTS, *OBJECTIVES, *VARIABLES):
+        assert f"`{function.__name__}`" in page
+    for function in CONSTRAINTS:
+        for name in program_of(function.__name__)._constraints:
+            kind = re.sub(r"\[.*", "", name)
+            assert f"`{kind}" in page, f"the constraint {name} is not on the page"
+
+
+def test_a_service_may_have_any_name() -> None:
+    names = ("<script>", "a b", "a_b", "救急")
+    problem = AllocationProblem(
+        names=names, servers=np.full(4, 2.0), load=np.ones(4), goal="throughput"
+    )
+    model = Model(check_problem(problem), Program("names"))
+    form.decision_variables(model)
+    form.balance(model)
+    form.saturation(model, scale := form.scale_variable(model))
+    form.maximize_throughput(model, scale)
+    solution = model.program.solve()
+    assert solution.objective == pytest.approx(2.0)
+    assert {"balance[<script>]", "saturation[救急]"} <= solution.duals.keys()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        for each in sorted(EVERY):
+            (FILES / f"{each}.lp").write_text(written(each, Path(scratch)), encoding="ascii")
