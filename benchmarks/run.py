@@ -16,6 +16,7 @@ from benchmarks.registry import Spec, Task, specs
 
 REPEATS = 5
 ENOUGH_SECONDS = 2.0
+WIDTH = 130  # of the table, where the output has no width of its own
 
 
 @dataclass(frozen=True)
@@ -122,5 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json is not None:
         rows = [asdict(measurement) for measurement in measurements]
         options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    Console().print(as_table(measurements))
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    console.print(as_table(measurements))
     return 0

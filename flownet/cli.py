@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+import flownet
 from flownet.errors import FlownetError, MethodError, UnconvergedError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -26,16 +28,14 @@ FINE, FAULT, USAGE, UNSTABLE = 0, 1, 2, 3
 
 app = typer.Typer(
     name="flownet",
-    help="Find the constraint in a network of services, and move capacity to relieve it. FILE is a "
-    ".toml, .json, .graphml or .csv file, a folder with services.csv and routes.csv, or the name "
-    "of a packaged system (see: flownet examples). Exit codes: 0 fine; 1 fault in the input; "
-    "2 usage; 3 solved, but overloaded or unconverged.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False, soft_wrap=True)
+WIDE = 180
+"""Width of tables where the output is not a terminal: rich would squeeze them into 80 columns."""
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="File, folder or packaged system.")]
@@ -60,6 +60,28 @@ Integer = Annotated[bool, typer.Option(help="Whole servers only, or parts of the
 def main() -> None:
     """Run the command."""
     app()
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
+    if wanted:
+        typer.echo(f"flownet {flownet.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Find the constraint in a network of services, and move capacity to relieve it.
+
+    FILE is a .toml, .json, .graphml or .csv file, a folder with services.csv and routes.csv, or
+    the name of a packaged system (see: flownet examples). Exit codes: 0 fine; 1 fault in the
+    input; 2 usage; 3 solved, but overloaded or unconverged.
+    """
+    del version
 
 
 def command(function: Callable[..., int]) -> Callable[..., None]:

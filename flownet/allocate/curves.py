@@ -83,11 +83,17 @@ def model_curve(
             if servers == start.servers[service]:
                 known[key] = 0.0
             else:
-                again = solution.again(with_servers(start, service, servers))
-                known[key] = -goal_value(again, goal).gain_over(value)
+                trial = solution.again(with_servers(start, service, servers))
+                found = goal_value(trial, goal) if trial.converged else worst(goal)
+                known[key] = -found.gain_over(value)
         return known[key]
 
     return curve
+
+
+def worst(goal: str) -> GoalValue:
+    """Return the value of a trial that could not be solved: no other is worse."""
+    return GoalValue(goal, math.inf, -math.inf if goal == "throughput" else math.inf)
 
 
 def arrays_with(solution: Solution, servers: Floats) -> code.CompiledNetwork:

@@ -14,6 +14,7 @@ from flownet.allocate.curves import (
     model_curve,
     number_waiting,
     stations_of,
+    worst,
 )
 from flownet.allocate.linearise import Curve
 from flownet.allocate.problem import AllocationProblem, AllocationSolution, Flows
@@ -170,10 +171,14 @@ def propose_on_model(
     bought, moved = np.zeros(rules.servers.size), np.zeros(len(rules.exchanges))
     base, best = rules.servers, value
     promised, duals = 0.0, {}
-    solves = 0
+    missed: set[tuple[float, ...]] = set()
 
     def evaluate(servers: Floats) -> GoalValue:
-        return goal_value(solution.again(arrays_with(solution, servers)), goal)
+        trial = solution.again(arrays_with(solution, servers))
+        if trial.converged:
+            return goal_value(trial, goal)
+        missed.add(tuple(servers.tolist()))
+        return worst(goal)
 
     for round_ in range(ROUNDS):
         if progress is not None:
@@ -194,13 +199,12 @@ def propose_on_model(
         base, best, promised = servers, reached, expected
         bought, moved, duals = found.bought.round(), found.moved.round(), dict(found.duals)
     end = descend(rules, (bought, moved), evaluate, progress=progress)
-    solves = end.solves
-    if end.value.gain_over(best) > 0 or not promised:
-        promised = max(promised, 0.0)
     how = (
         "programs around a plan, with curves from the full model, then steps of one server on it "
-        f"({solves} solves in the last part): a local optimum, no bound"
+        f"({end.solves} solves in the last part): a local optimum, no bound"
     )
+    if missed:
+        how += f"; {len(missed)} trials did not converge and were passed over"
     return Proposal(end.servers, end.bought, end.moved, promised, math.nan, duals, how)
 
 
@@ -224,7 +228,10 @@ def _round(
             if not math.isfinite(curve(int(i), float(low[i] - 1))):
                 break
             low[i] -= 1
-    floors = {int(i): curve(int(i), float(high[i])) for i in np.flatnonzero(high > low)}
+    floors = {
+        int(i): min(curve(int(i), float(c)) for c in np.arange(low[i], high[i] + 0.5))
+        for i in np.flatnonzero(high > low)
+    }
     if not floors:
         return None
 

@@ -23,6 +23,11 @@ def _unit(plan: Plan) -> str:
     return "jobs delayed at any time"
 
 
+def gain_text(plan: Plan, gain: float) -> str:
+    """Return a gain with its unit."""
+    return f"{figure(gain)} {_unit(plan)}"
+
+
 def _steps(plan: Plan) -> list[str]:
     """Return each purchase and move in words."""
     network = plan.before.network
@@ -47,7 +52,7 @@ def headline(plan: Plan) -> str:
     """Return the plan in a sentence or two."""
     if plan.moves.empty:
         return f"No purchase or move improves the goal '{plan.goal}': {plan.how}."
-    gain = f"{figure(plan.gain_verified)} {_unit(plan)}"
+    gain = gain_text(plan, plan.gain_verified)
     steps = "; ".join(_steps(plan))
     if not plan.borne_out:
         return (

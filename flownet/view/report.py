@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 
 import flownet
-from flownet.allocate.words import made_worse_text
+from flownet.allocate.words import gain_text, made_worse_text
 from flownet.display import figure
 from flownet.network.attributes import ROUTE, SERVICE
 from flownet.readers.text import write_whole
@@ -99,6 +99,8 @@ def _page(network: Network, finding: Finding | None, plan: Plan | None) -> str:
         moves=None if plan is None else _table(moves_view(plan), None),
         changes=None if comparison is None else _table(comparison_view(comparison), network),
         organisations=None if comparison is None else _table(_organisations(comparison), None),
+        promised="" if plan is None else gain_text(plan, plan.gain_promised),
+        verified="" if plan is None else gain_text(plan, plan.gain_verified),
         worse="" if plan is None else made_worse_text(plan),
         origins=_origins(network),
         not_modelled=NOT_MODELLED,

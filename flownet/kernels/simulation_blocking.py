@@ -1,0 +1,194 @@
+"""Asking for a place in the simulator: what meets a job, who waits, and who follows.
+
+The convention: a service gives a free server first to a job that waits inside, then its free
+place to the first of the jobs that wait for one, blocked in other services, in transit or
+outside, in one first-come list; where that job comes from another service, the vacancy moves
+there, and so on, all in zero time. Every function acts at the present time ``f[at.NOW]``.
+"""
+
+from __future__ import annotations
+
+from flownet.jit import njit
+from flownet.kernels import simulation_memory as at
+from flownet.kernels.compiled import BLOCKED_AFTER_SERVICE, LOST, WAIT_OUTSIDE
+from flownet.kernels.simulation_lists import append, free_job, remove
+from flownet.kernels.simulation_service import admit, serve_waiting, vacate
+from flownet.kernels.simulation_words import Address, integers, words
+
+
+@njit
+def begin_transit(m: Address, state: int) -> None:
+    """Count one more job on its way to a state."""
+    q, f = words(m)
+    job_class = q[state + at.STATE_CLASS]
+    q[job_class + at.NUMBER_IN_TRANSIT] += 1
+    f[job_class + at.IN_TRANSIT_AREA] -= f[at.NOW]
+
+
+@njit
+def end_transit(m: Address, state: int) -> None:
+    """Count one job less on its way to a state."""
+    q, f = words(m)
+    job_class = q[state + at.STATE_CLASS]
+    q[job_class + at.NUMBER_IN_TRANSIT] -= 1
+    f[job_class + at.IN_TRANSIT_AREA] += f[at.NOW]
+
+
+@njit
+def _block(m: Address, job: int) -> None:
+    """Count a job that has been served as blocked on the pair of its route."""
+    q, f = words(m)
+    state = q[job + at.JOB_STATE]
+    pair = q[q[job + at.ROUTE] + at.ROUTE_PAIR]
+    q[job + at.PAIR] = pair
+    q[job + at.KIND] = at.BLOCKED
+    f[job + at.SINCE] = f[at.NOW]
+    q[state + at.NUMBER_BLOCKED] += 1
+    f[state + at.BLOCKED_AREA] -= f[at.NOW]
+    q[state + at.BLOCKINGS] += 1
+    q[q[job + at.JOB_SERVICE] + at.BLOCKED_HERE] += 1
+    q[pair + at.PAIR_NUMBER] += 1
+    f[pair + at.PAIR_AREA] -= f[at.NOW]
+
+
+@njit
+def unblock(m: Address, job: int) -> None:
+    """Take a blocked job out of the list of those that wait for a place."""
+    q, f = words(m)
+    now = f[at.NOW]
+    state = q[job + at.JOB_STATE]
+    pair = q[job + at.PAIR]
+    remove(m, q[pair + at.PAIR_TARGET] + at.ENTRANCE, job)
+    q[state + at.NUMBER_BLOCKED] -= 1
+    f[state + at.BLOCKED_AREA] += now
+    f[state + at.BLOCKED_SUM] += now - f[job + at.SINCE]
+    q[q[job + at.JOB_SERVICE] + at.BLOCKED_HERE] -= 1
+    q[pair + at.PAIR_NUMBER] -= 1
+    f[pair + at.PAIR_AREA] += now
+
+
+@njit
+def _wait_for_place(m: Address, job: int, state: int) -> int:
+    """Let a job wait for a place where it stands; return what `ask` returns."""
+    q, f = words(m)
+    q[job + at.TARGET] = state
+    service = q[state + at.STATE_SERVICE]
+    answer = at.NONE
+    if q[job + at.KIND] == at.OUTSIDE:
+        f[job + at.SINCE] = f[at.NOW]
+        q[state + at.NUMBER_OUTSIDE] += 1
+        f[state + at.OUTSIDE_AREA] -= f[at.NOW]
+    elif q[job + at.KIND] == at.IN_TRANSIT:
+        begin_transit(m, state)
+    else:
+        _block(m, job)
+        pair = q[job + at.PAIR]
+        if q[pair + at.CYCLIC] != 0 and q[service + at.BLOCKED_HERE] > 0:
+            answer = -pair
+    append(m, service + at.ENTRANCE, job)
+    return int(answer)
+
+
+@njit
+def _let_in(m: Address, service: int) -> int:
+    """Admit the first job that waits for a place; return the service that it leaves, or NONE."""
+    q, f = words(m)
+    now = f[at.NOW]
+    job = q[service + at.ENTRANCE + at.HEAD]
+    state = q[job + at.TARGET]
+    left = at.NONE
+    if q[job + at.KIND] == at.BLOCKED:
+        unblock(m, job)
+        left = vacate(m, job)
+    else:
+        remove(m, service + at.ENTRANCE, job)
+        if q[job + at.KIND] == at.OUTSIDE:
+            q[state + at.NUMBER_OUTSIDE] -= 1
+            f[state + at.OUTSIDE_AREA] += now
+            f[state + at.OUTSIDE_SUM] += now - f[job + at.SINCE]
+            q[state + at.ENTRIES_FROM_OUTSIDE] += 1
+            f[job + at.ENTERED] = now
+        else:
+            end_transit(m, state)
+    admit(m, job, state)
+    return int(left)
+
+
+@njit
+def settle(m: Address, freed: int) -> None:
+    """Give away what has become free at a service, and what becomes free by that."""
+    q = integers(m)
+    service = freed
+    while service != at.NONE:
+        serve_waiting(m, service)
+        if q[service + at.ROOM] > 0 and q[service + at.ENTRANCE + at.HEAD] != at.NONE:
+            service = _let_in(m, service)
+        else:
+            service = at.NONE
+
+
+@njit
+def _holds_server(m: Address, job: int) -> bool:
+    """Tell whether a job, that asks for a place, holds a server."""
+    q = integers(m)
+    kind = q[job + at.KIND]
+    return kind in (at.SERVING, at.HELD)
+
+
+@njit
+def _move(m: Address, job: int, state: int) -> int:
+    """Move a job to a place that is free or its own; return the service that it leaves, or NONE."""
+    q, f = words(m)
+    left = at.NONE
+    if _holds_server(m, job):
+        left = vacate(m, job)
+        if left == q[state + at.STATE_SERVICE]:
+            serve_waiting(m, left)
+    elif q[job + at.KIND] == at.OUTSIDE:
+        f[job + at.ENTERED] = f[at.NOW]
+    admit(m, job, state)
+    return int(left)
+
+
+@njit
+def _lose(m: Address, job: int, state: int) -> int:
+    """Lose a job that is turned away; return the service that it leaves, or NONE."""
+    q = integers(m)
+    q[state + at.LOSSES] += 1
+    left = vacate(m, job) if _holds_server(m, job) else at.NONE
+    free_job(m, job)
+    return int(left)
+
+
+@njit
+def ask(m: Address, job: int, state: int) -> int:
+    """Ask for a place in a state for a job from outside, in transit, or that has been served.
+
+    A job that goes round to its own service keeps its own place; a job that overflows round a
+    ring of full services is lost at the last. Returns the service where the job has left a
+    vacancy; NONE where there is none; minus a pair where the job is blocked on that pair, which
+    may close a cycle.
+    """
+    q = integers(m)
+    external = q[job + at.KIND] == at.OUTSIDE
+    origin = q[job + at.JOB_SERVICE] if _holds_server(m, job) else at.NONE
+    hops = 0
+    while True:
+        service = q[state + at.STATE_SERVICE]
+        q[state + at.ARRIVALS] += 1
+        if q[service + at.ROOM] > 0:
+            return _move(m, job, state)
+        if hops == 0 and origin != at.NONE:
+            q[origin + at.FOUND_FULL] += 1
+        rule = q[service + at.EXTERNAL_WHEN_FULL] if external else q[service + at.WHEN_FULL]
+        if service == origin:
+            if rule == BLOCKED_AFTER_SERVICE:
+                q[at.EXCHANGES] += 1
+            return _move(m, job, state)
+        if rule in (BLOCKED_AFTER_SERVICE, WAIT_OUTSIDE):
+            return _wait_for_place(m, job, state)
+        if rule == LOST or hops == q[at.RING]:
+            return _lose(m, job, state)
+        q[state + at.OVERFLOWS] += 1
+        state = q[state + at.OVERFLOW_STATE]
+        hops += 1
