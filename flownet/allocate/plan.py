@@ -177,7 +177,10 @@ def reallocate(
     proposal = _propose(before, goal, value, rules, integer=integer, progress=progress)
     servers = _changes(before, proposal.servers)
     changed = carried_out(network, servers) if servers else network
-    after = _solved(changed, before.method) if servers else before
+    # a product form needs whole servers; its waits and the decomposition's are the same
+    whole = all(float(count).is_integer() for count in servers.values())
+    method = before.method if whole or before.method != "product_form" else "decomposition"
+    after = _solved(changed, method) if servers else before
     return Plan(
         before=before,
         after=after,

@@ -199,8 +199,6 @@ def _check_service(
     faults = _check_attributes(where, data, SERVICE, classes)
     if not name.strip() or len(name) > 200 or not name.isprintable():
         faults.append(Fault(where, "name", shown(name), "must be a printable text of 1 to 200 letters"))
-    if any(fault.severity == "error" for fault in faults):
-        return faults
     if "service_time" in data and "service_distribution" in data:
         message = "stands beside service_time: give one of the two"
         faults.append(Fault(where, "service_distribution", "", message))
@@ -210,18 +208,26 @@ def _check_service(
     if "service_time" not in data and "service_distribution" not in data:
         message = f"is missing: must be {SERVICE['service_time'].allowed}"
         faults.append(Fault(where, "service_time", "", message))
-    faults += _check_places(where, data)
+    wrong = {fault.attribute.partition(".")[0] for fault in faults}
+    if not wrong & _PLACES:
+        faults += _check_places(where, data)
     for attribute in ("when_full", "external_when_full"):
         if data.get(attribute) == "overflow" and not data.get("overflow_to"):
             message = "needs overflow_to, the service that takes the overflow"
             faults.append(Fault(where, attribute, "'overflow'", message))
     target = data.get("overflow_to")
-    if target and (target not in graph or target == name):
+    if isinstance(target, str) and target and (target not in graph or target == name):
         reason = "must be another service" if target == name else "is not a service"
         faults.append(
             Fault(where, "overflow_to", shown(target), reason + nearest(target, graph.nodes))
         )
     return faults
+
+
+_PLACES = {
+    "servers", "capacity", "waiting_room", "discipline", "min_servers", "max_servers",
+}  # fmt: skip
+"""Attributes that are checked against each other once each is right."""
 
 
 def _check_places(where: str, data: Mapping[str, Any]) -> list[Fault]:

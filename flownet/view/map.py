@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from flownet.network.model import Network, ServiceName
     from flownet.solvers.solution import Solution
 
-WIDTH, HEIGHT = 176, 62
-COLUMN, ROW = 264, 104
+WIDTH, HEIGHT = 204, 62
+COLUMN, ROW = 292, 104
 MARGIN = 56
 LEVELS = (
     (0.6, "#f3f6fa", "#10233d", "below 60 %"),
@@ -138,7 +138,7 @@ def draw(solution: Solution, finding: Finding | None) -> Map:
     for name, rate in zip(names, external, strict=True):
         if rate > 0:
             x, y = corner[name]
-            path = f"M {x - 44:.0f} {y + HEIGHT / 2:.0f} L {x - 6:.0f} {y + HEIGHT / 2:.0f}"
+            path = f"M {x - 40:.0f} {y - 22:.0f} L {x - 5:.0f} {y + 8:.0f}"
             title = f"from outside to {network.label(name)}: {figure(rate)} jobs per {unit}"
             arrows.append(Arrow(path, _thickness(rate / largest), title, back=False))
     boxes = tuple(_box(solution, finding, name, corner[name]) for name in names)

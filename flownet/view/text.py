@@ -30,12 +30,18 @@ def table_text(frame: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     units = frame.attrs.get("units", {})
     for name in frame.index.names:
-        table.add_column(Text(str(name or "")), overflow="fold")
+        table.add_column(Text(str(name or "")), no_wrap=True)
     for column in frame.columns:
         unit = units.get(column, "") if isinstance(units, dict) else ""
         numeric = pd.api.types.is_numeric_dtype(frame[column])
-        head = str(column).replace("_", " ") + (f"\n{unit}" if unit not in {"", "-"} else "")
-        table.add_column(Text(head), justify="right" if numeric else "left", overflow="fold")
+        words = str(column).replace("_", "\n" if numeric else " ")
+        head = words + (f"\n{unit}" if unit not in {"", "-"} else "")
+        table.add_column(
+            Text(head),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=bool(numeric),
+        )
     for label, row in zip(frame.index, frame.itertuples(index=False), strict=True):
         labels = label if isinstance(label, tuple) else (label,)
         table.add_row(*(Text(str(part)) for part in labels), *(Text(_cell(value)) for value in row))
@@ -80,14 +86,13 @@ def moves_view(plan: Plan) -> pd.DataFrame:
     return plan.moves
 
 
+CHANGING = ("servers", "occupancy", "delay", "number_outside", "loss_rate", "growth_rate")
+
+
 def comparison_view(comparison: Comparison) -> pd.DataFrame:
-    """Return the services' measures that changed, before and after."""
+    """Return what changed of the measures that matter most, service by service."""
     table = comparison.services
-    measures = [
-        measure
-        for measure in table.columns.get_level_values("measure").unique()
-        if (table[measure, "change"].fillna(1.0) != 0).any()
-    ]
+    measures = [m for m in CHANGING if (table[m, "change"].fillna(1.0).abs() > 1e-9).any()]
     view = pd.DataFrame(index=table.index)
     for measure in measures or ["delay"]:
         for side in ("before", "after"):
