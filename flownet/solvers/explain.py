@@ -9,6 +9,8 @@ import numpy as np
 from flownet.display import figure
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from flownet.solvers.solution import Solution
 
 NEAR_CRITICAL = 0.95
@@ -52,7 +54,7 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
     return (
         *_overload(solution),
         *_near_critical(solution),
-        *_turned_away(solution),
+        *turned_away(solution.system, solution.network.time_unit),
         *(str(fault) for fault in solution.network.warnings),
     )
 
@@ -100,8 +102,8 @@ def _near_critical(solution: Solution) -> list[str]:
     return lines
 
 
-def _turned_away(solution: Solution) -> list[str]:
-    system, unit = solution.system, solution.network.time_unit
+def turned_away(system: pd.Series[float], unit: str) -> list[str]:
+    """Say which jobs are not served, from the totals of a network."""
     kinds = {
         "loss_rate": "are lost at a full service",
         "overflow_rate": "overflow to another service",

@@ -49,7 +49,9 @@ STRAINS: Final = {
     "ranks_in_room": "priorities share out its wait only approximately",
     "several_patiences": "classes of different patience are taken to meet the same wait",
     "neighbours": "services are solved with the arrivals and the blocking that their neighbours "
-    "cause on average; docs/accuracy.md shows the error of this",
+    "cause on average: rare long blockages are averaged out, so that queues several services "
+    "upstream of a full one come out too short; docs/accuracy.md shows the error, a simulation "
+    "the truth",
     "general_times": "service times that are not exponential enter by mean and scv only",
     "mixed_classes": "classes share one chain a service, and its results by their flows",
 }
