@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from flownet.network.model import Network, check
     from flownet.readers.documents import read, write
     from flownet.readers.examples import example, examples
+    from flownet.solvers.paired import PairedComparison, paired
+    from flownet.solvers.simulate import simulate
+    from flownet.solvers.simulation import Simulation
     from flownet.solvers.solution import Solution
     from flownet.solvers.solve import solve
     from flownet.study.compare import Comparison, compare
@@ -28,6 +31,10 @@ _PLACES = {
     "examples": "flownet.readers.examples",
     "solve": "flownet.solvers.solve",
     "Solution": "flownet.solvers.solution",
+    "simulate": "flownet.solvers.simulate",
+    "Simulation": "flownet.solvers.simulation",
+    "paired": "flownet.solvers.paired",
+    "PairedComparison": "flownet.solvers.paired",
     "find_constraint": "flownet.constraint.find",
     "Finding": "flownet.constraint.find",
     "reallocate": "flownet.allocate.plan",
@@ -46,16 +53,20 @@ __all__ = [
     "FlownetError",
     "Network",
     "NetworkError",
+    "PairedComparison",
     "Plan",
+    "Simulation",
     "Solution",
     "check",
     "compare",
     "example",
     "examples",
     "find_constraint",
+    "paired",
     "read",
     "reallocate",
     "report",
+    "simulate",
     "solve",
     "write",
 ]

@@ -43,7 +43,7 @@ Routes = Annotated[
     Path | None, typer.Option(help="The routes (or PathSimR's calendar) beside a .csv FILE.")
 ]
 TimeUnit = Annotated[str | None, typer.Option(help="Time unit, for tables that declare none.")]
-Method = Annotated[str, typer.Option(help="auto, product_form, decomposition or blocking.")]
+Method = Annotated[str, typer.Option(help="auto, product_form, decomposition, blocking or exact.")]
 Goal = Annotated[str, typer.Option(help="delay, cost or throughput.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the main table as CSV.")]
@@ -179,6 +179,9 @@ def solve(
     method: Method = "auto",
     routes: Routes = None,
     time_unit: TimeUnit = None,
+    max_states: Annotated[
+        int | None, typer.Option(help="The most states, for the method exact.")
+    ] = None,
     explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -187,8 +190,9 @@ def solve(
     from flownet.solvers.solve import solve as run
     from flownet.view.text import service_view, table_text
 
+    given = {} if max_states is None else {"max_states": max_states}
     with _progress("solving"):
-        solution = run(_read(file, routes, time_unit), method)
+        solution = run(_read(file, routes, time_unit), method, **given)
     if as_json:
         _emit_json(solution.to_dict() | {"standing": _standing(solution)})
     elif not solution.converged:
@@ -201,6 +205,49 @@ def solve(
         if explain:
             out.print(solution.explain(), markup=False)
     return _standing(solution)
+
+
+@command
+def simulate(
+    file: File,
+    horizon: Annotated[float, typer.Option(help="Time at which each replication ends.")],
+    warmup: Annotated[
+        float | None, typer.Option(help="Time before which nothing is counted; default: found.")
+    ] = None,
+    replications: Annotated[int, typer.Option(help="Number of independent runs.")] = 10,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same numbers.")] = 0,
+    confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    target: Annotated[
+        list[float] | None, typer.Option(help="Time in the system; may be given repeatedly.")
+    ] = None,
+    routes: Routes = None,
+    time_unit: TimeUnit = None,
+    explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> int:
+    """Simulate FILE and print one row a service, with intervals."""
+    from flownet.solvers.simulate import simulate as run
+    from flownet.view.text import percentile_view, simulation_view, table_text
+
+    with _progress("simulating") as progress:
+        simulation = run(
+            _read(file, routes, time_unit), horizon=horizon, warmup=warmup,
+            replications=replications, seed=seed, confidence=confidence, targets=target or (),
+            progress=progress,
+        )  # fmt: skip
+    code = UNSTABLE if simulation.overloaded else FINE
+    if as_json:
+        _emit_json(simulation.figures() | {"standing": code})
+    elif as_csv:
+        _emit_csv(simulation.services)
+    else:
+        out.print(repr(simulation), markup=False)
+        out.print(table_text(simulation_view(simulation)))
+        out.print(table_text(percentile_view(simulation)))
+        if explain:
+            out.print(simulation.explain(), markup=False)
+    return code
 
 
 @command

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numba import njit as _njit
 
@@ -21,4 +21,4 @@ def njit(function: F) -> F:
         compiled = _njit(cache=True, error_model="numpy", nogil=True)(function)
     except RuntimeError:
         compiled = _njit(cache=False, error_model="numpy", nogil=True)(function)
-    return compiled  # type: ignore[no-any-return]  # numba is untyped
+    return cast("F", compiled)  # a Dispatcher, called like the function

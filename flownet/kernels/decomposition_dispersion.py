@@ -20,6 +20,7 @@ LARGEST_GRID = 150
 SWEEPS = 300
 TOLERANCE = 1e-12
 LEAST_DISPERSION = 0.05
+LEAST_LOAD = 1e-6  # below, nobody waits and no time scale matters
 GOLDEN = 0.6180339887498949
 TWO_OVER_PI = 0.6366197723675814
 
@@ -118,7 +119,7 @@ def _transpose(streams: Streams, n: int) -> tuple[Indices, Indices, Floats, Floa
 
 def _time_grid(streams: Streams, queues: Booleans, largest: float) -> Floats:
     """Return times, evenly spaced in their logarithm, over all scales that matter to a queue."""
-    active = queues & (streams.load_ratio > 0.0) & (streams.load_ratio < 1.0) & (streams.rate > 0.0)
+    active = queues & (streams.load_ratio > LEAST_LOAD) & (streams.load_ratio < 1.0)
     if not active.any():
         return np.ones(1)
     slope = (1.0 - streams.load_ratio[active]) / streams.load_ratio[active]
@@ -266,7 +267,7 @@ def _supremum(
     calm = np.ones(rate.size)
     logs = np.log(times)
     for i in range(rate.size):
-        if not 0.0 < load_ratio[i] < 1.0 or rate[i] <= 0.0:
+        if not LEAST_LOAD < load_ratio[i] < 1.0:
             continue
         slope = (1.0 - load_ratio[i]) / load_ratio[i]
         base = 1.0 + service_scv[i]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ TRANSFER_SCV = 1.0
 
 STEP = 1e-5  # relative step of the one-sided difference that steers the flow iteration
 SHARE_TOLERANCE = 1e-13
+ROOM_LIMIT = 200
 
 
 class Stations(NamedTuple):
@@ -106,58 +108,94 @@ def room_measures(
     """Solve a service with finite capacity or patience; fill the classes' waiting numbers.
 
     M/M/c/K+M with the mean rate of giving up of those who wait and the mean service of those who
-    are served. A job of class k waits with the
-    same chance P as any, and then g_k m on average if it did not give up, exponentially: g is 1
-    where the first come is served first, and says otherwise how the discipline divides the wait.
+    are served. A job of class k waits with the same chance P as any, and then g_k m on average if
+    it does not give up, exponentially: g is 1 where the first come is served first, and says
+    otherwise how the discipline divides the wait. Without a waiting room: Erlang B with Hayward's
+    correction for the peakedness z of the arrivals, B(c/z, a/z).
+
     Returns the share of arrivals that find every place taken, P, m, and the ratio of the exact to
-    the so approximated wait of those who are served, were all of the same patience. P is -1 where the service is saturated by
-    those who never give up. Without a waiting room: Erlang B with Hayward's correction for the
-    peakedness z of the arrivals, B(c/z, a/z).
+    the so approximated wait of the served, were all of one patience. P is -1 where those who
+    never give up saturate the service.
     """
     servers, capacity = stations.servers[i], stations.capacity[i]
     hold, patience = stations.hold[i], stations.patience[i]
-    rate, load, firm, impatience = 0.0, 0.0, 0.0, 0.0
-    for k in range(arrival.size):
-        waiting[k] = 0.0
-        rate += arrival[k]
-        load += arrival[k] * hold[k]
-        impatience += arrival[k] / patience[k]
-        if np.isinf(patience[k]):
-            firm += arrival[k] * hold[k]
+    waiting[:] = 0.0
+    rate, load = np.sum(arrival), np.sum(arrival * hold)
     if rate <= 0.0:
         return 0.0, 0.0, 0.0, 1.0
     if capacity <= servers:
         return erlang_b_scalar(servers / peak, load / peak), 0.0, 0.0, 1.0
+    firm = np.sum(np.where(np.isinf(patience), arrival * hold, 0.0))
     if np.isinf(capacity) and firm >= servers:
         return 0.0, -1.0, np.inf, 1.0
-    theta, time = impatience / rate, load / rate
-    mean, exact, chance, full = 0.0, 0.0, 0.0, 0.0
+    theta, time = np.sum(arrival / patience) / rate, load / rate
+    number, mean, exact, chance, full = 0.0, 0.0, 0.0, 0.0, 0.0
     weight = np.empty(arrival.size)
-    for _ in range(500):
+    last = (0.0, 0.0, 0.0, 0.0)
+    for _ in range(ROOM_LIMIT):
         chance, number, _, _, exact, _, full = erlang_a_finite_measures(
             rate, time, servers, 1.0 / theta, capacity
         )
         _wait_weights(stations, i, arrival, 1.0 - full, weight)
         mean = _positive_wait(arrival * ((1.0 - full) * chance), weight, patience, number)
-        number, impatience, served, work = 0.0, 0.0, 0.0, 0.0
-        for k in range(arrival.size):
-            wait = mean * weight[k]
-            admitted = arrival[k] * (1.0 - full)
-            waiting[k] = admitted * chance * wait / (1.0 + wait / patience[k])
-            number += waiting[k]
-            impatience += waiting[k] / patience[k]
-            served += admitted - waiting[k] / patience[k]
-            work += (admitted - waiting[k] / patience[k]) * hold[k]
-        new_theta = impatience / number if number > 0.0 else theta
-        new_time = work / served if served > 0.0 else time
-        gap = abs(new_theta - theta) + abs(new_time - time) * theta / time
-        if gap <= SHARE_TOLERANCE * theta:
+        new_theta, new_time = _mixture(
+            arrival * (1.0 - full), chance, mean * weight, patience, hold, waiting
+        )
+        gap = abs(new_theta - theta) + abs(new_time / time - 1.0) * theta
+        if gap <= SHARE_TOLERANCE * theta or new_theta <= 0.0:
             break
-        theta, time = new_theta, new_time
+        theta, time, last = _accelerate(theta, time, new_theta, new_time, last)
     before = number / (rate * (1.0 - full))
     share = 1.0 - before * theta / chance if chance > 0.0 else 1.0
     near = before * share / (1.0 - chance * (1.0 - share))
     return full, chance, mean, (exact / near if near > 0.0 else 1.0)
+
+
+@njit
+def _accelerate(
+    theta: float,
+    time: float,
+    new_theta: float,
+    new_time: float,
+    last: tuple[float, float, float, float],
+) -> tuple[float, float, tuple[float, float, float, float]]:
+    """Take one step of Anderson's acceleration, of depth one and in logarithms.
+
+    `last` holds the place and the step before; steps of 0 stand for none.
+    """
+    x, y = math.log(theta), math.log(time)
+    dx, dy = math.log(new_theta) - x, math.log(new_time) - y
+    ex, ey = dx - last[2], dy - last[3]
+    back = 0.0
+    if last[2] != 0.0 or last[3] != 0.0:
+        back = min(max((dx * ex + dy * ey) / (ex * ex + ey * ey), -20.0), 0.9)
+    theta = math.exp(x + dx - back * (x - last[0] + ex))
+    time = math.exp(y + dy - back * (y - last[1] + ey))
+    return theta, time, (x, y, dx, dy)
+
+
+@njit
+def _mixture(
+    admitted: Floats,
+    chance: float,
+    wait: Floats,
+    patience: Floats,
+    hold: Floats,
+    waiting: Floats,
+) -> tuple[float, float]:
+    """Fill the waiting numbers; return the mean rate of giving up and mean service of the served.
+
+    Where nobody who waits can give up, the rate is 0 and the service that of all.
+    """
+    number, impatience, served, work = 0.0, 0.0, 0.0, 0.0
+    for k in range(wait.size):
+        waiting[k] = admitted[k] * chance * wait[k] / (1.0 + wait[k] / patience[k])
+        gone = waiting[k] / patience[k]
+        number += waiting[k]
+        impatience += gone
+        served += admitted[k] - gone
+        work += (admitted[k] - gone) * hold[k]
+    return (impatience / number if number > 0.0 else 0.0), work / served
 
 
 @njit

@@ -6,14 +6,16 @@ other compiled code: `flownet.queues.erlang`, `.markov`, `.general`, `.abandonme
 """
 
 from flownet.queues.abandonment import erlang_a, mmcg
-from flownet.queues.deterministic import mdc
+from flownet.queues.deterministic import mdc, mdc_gradient
 from flownet.queues.erlang import erlang_b, erlang_b_gradient, erlang_c, erlang_c_gradient
-from flownet.queues.finite_source import finite_source
+from flownet.queues.finite_source import finite_source, finite_source_gradient
 from flownet.queues.insensitive import mgcc, mminf, processor_sharing
+from flownet.queues.limited_slopes import erlang_a_gradient, mmck_gradient
 from flownet.queues.many_servers import gigc, gigc_gradient, mgc
 from flownet.queues.markov import mmc, mmc_gradient, mmck
 from flownet.queues.measures import Abandoning, ClassDelay, Delay, Limited
 from flownet.queues.priority import priority_nonpreemptive, priority_preemptive
+from flownet.queues.priority_slopes import priority_nonpreemptive_gradient
 from flownet.queues.quasi import phphc
 from flownet.queues.single_server import WaitMoments, gig1, mg1, mg1_gradient, mg1_wait_moments
 from flownet.queues.staffing import fewest_servers, largest_arrival_rate, square_root_servers
@@ -27,17 +29,20 @@ __all__ = [
     "Limited",
     "WaitMoments",
     "erlang_a",
+    "erlang_a_gradient",
     "erlang_b",
     "erlang_b_gradient",
     "erlang_c",
     "erlang_c_gradient",
     "fewest_servers",
     "finite_source",
+    "finite_source_gradient",
     "gig1",
     "gigc",
     "gigc_gradient",
     "largest_arrival_rate",
     "mdc",
+    "mdc_gradient",
     "mg1",
     "mg1_gradient",
     "mg1_wait_moments",
@@ -47,10 +52,12 @@ __all__ = [
     "mmc_gradient",
     "mmcg",
     "mmck",
+    "mmck_gradient",
     "mminf",
     "number_probability",
     "phphc",
     "priority_nonpreemptive",
+    "priority_nonpreemptive_gradient",
     "priority_preemptive",
     "processor_sharing",
     "square_root_servers",

@@ -43,7 +43,7 @@ def highest_state(rate: float, service: float, leave: float, room: float) -> flo
 def _waiting_sums(
     rate: float, service: float, leave: float, excess: float, room: float
 ) -> tuple[float, float, float, float, float, float]:
-    """Return P(K full), P(all busy, not full), P(some idle), E[waiting], P(served), E[wait; served].
+    """Return P(full), P(all busy, not full), P(some idle), E[waiting], P(served), E[wait; served].
 
     `service` is c mu, `leave` the rate at which one waiting job gives up, `excess` is 1/B - 1: the
     weight of the states below c beside that of c. Runs downwards from the highest state that

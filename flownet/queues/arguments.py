@@ -84,7 +84,7 @@ def whole(name: str, array: Floats) -> Floats:
 
 
 def rows(**arguments: Numbers) -> tuple[Floats, tuple[int, ...]]:
-    """Return the checked arguments broadcast against each other, one row a station, and their shape."""
+    """Return the checked arguments, broadcast, one row a station, and their common shape."""
     arrays = [checked(name, value) for name, value in arguments.items()]
     try:
         together = np.broadcast_arrays(*arrays)

@@ -157,7 +157,7 @@ def gigc_waiting_time_slopes(
     arrival_scv: float,
     service_scv: float,
 ) -> tuple[float, float, float, float, float]:
-    """Return the derivatives of `gigc_waiting_time` by its five parameters; nan where overloaded."""
+    """Return the derivatives of `gigc_waiting_time` by its parameters; nan where overloaded."""
     markov = mmc_waiting_time(arrival_rate, service_time, servers)
     if math.isinf(servers) or arrival_scv + service_scv <= 0.0:
         return 0.0, 0.0, 0.0, 0.0, 0.0

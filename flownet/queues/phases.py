@@ -24,7 +24,7 @@ def phase_count(scv: float) -> int:
     """Return the number of phases of `fitted_phases`."""
     if scv >= 1.0:
         return 1 if scv == 1.0 else 2
-    return int(math.ceil(1.0 / scv - 1e-12))
+    return math.ceil(1.0 / scv - 1e-12)
 
 
 @njit

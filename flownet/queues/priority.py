@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @njit
-def _moments(rate: Floats, time: Floats, scv: Floats) -> tuple[float, float, float]:
+def service_moments(rate: Floats, time: Floats, scv: Floats) -> tuple[float, float, float]:
     """Return the total rate, and the mean and scv of the service time of all classes together."""
     total = first = second = 0.0
     for i in range(rate.size):
@@ -31,7 +31,9 @@ def _moments(rate: Floats, time: Floats, scv: Floats) -> tuple[float, float, flo
 
 
 @njit
-def _cumulated(rate: Floats, time: Floats, priority: Floats, rank: float) -> tuple[float, float]:
+def cumulated_load(
+    rate: Floats, time: Floats, priority: Floats, rank: float
+) -> tuple[float, float]:
     """Return the load (erlang) of the ranks before `rank`, and up to and including it."""
     before = 0.0
     upto = 0.0
@@ -48,7 +50,7 @@ def _admitted(rate: Floats, time: Floats, priority: Floats, servers: float) -> F
     """Return the rates that are served: beyond saturation the last ranks are cut short."""
     served = rate.copy()
     for i in range(rate.size):
-        before, upto = _cumulated(rate, time, priority, priority[i])
+        before, upto = cumulated_load(rate, time, priority, priority[i])
         if upto > servers:
             served[i] = rate[i] * max(0.0, servers - before) / (upto - before)
     return served
@@ -72,7 +74,7 @@ def nonpreemptive_waits(
         waits[:] = 0.0
         return
     rate = _admitted(arrival_rate, service_time, priority, servers)
-    total, mean, scv = _moments(rate, service_time, service_scv)
+    total, mean, scv = service_moments(rate, service_time, service_scv)
     if mean <= 0.0:
         waits[:] = 0.0
         return
@@ -83,7 +85,7 @@ def nonpreemptive_waits(
     else:
         start = 0.5 * (arrival_scv + scv) * mean / servers
     for k in range(rate.size):
-        before, upto = _cumulated(arrival_rate, service_time, priority, priority[k])
+        before, upto = cumulated_load(arrival_rate, service_time, priority, priority[k])
         if upto >= servers:
             waits[k] = math.inf
         else:
@@ -96,9 +98,10 @@ def _fast_delay(
 ) -> float:
     """Return the delay of class k in M/G/1 preemptive-resume at speed c.
 
-    T_k = E[S_k]/(1 - sigma_{k-1}) + sum_{i <= k} lambda_i E[S_i^2] / 2 / (...)
+    T_k = E[S_k]/(1 - sigma_{k-1}) + R_k/((1 - sigma_{k-1}) (1 - sigma_k)), with
+    R_k = sum_{i <= k} lambda_i E[S_i^2] / 2.
     """
-    before, upto = _cumulated(rate, time, priority, priority[k])
+    before, upto = cumulated_load(rate, time, priority, priority[k])
     free_before = 1.0 - before / servers
     free = 1.0 - upto / servers
     if free <= 0.0:
@@ -109,7 +112,7 @@ def _fast_delay(
             residual += 0.5 * rate[i] * time[i] * time[i] * (1.0 + scv[i])
     residual /= servers * servers
     own = time[k] / servers * before / servers / free_before
-    return own + residual / (free_before * free)
+    return float(own + residual / (free_before * free))
 
 
 @njit
@@ -135,7 +138,7 @@ def preemptive_waits(
     with equal means; in between the one is scaled by the other.
     """
     for k in range(arrival_rate.size):
-        before, upto = _cumulated(arrival_rate, service_time, priority, priority[k])
+        before, upto = cumulated_load(arrival_rate, service_time, priority, priority[k])
         if math.isinf(servers) or upto <= 0.0:
             waits[k] = 0.0
             continue
@@ -178,14 +181,19 @@ def _preemptive_rows(classes: Floats, stations: Floats, out: Floats) -> None:
         )
 
 
-def _by_class(
-    kernel: Callable[[Floats, Floats, Floats], None],
-    classes: dict[str, Numbers | None],
-    stations: dict[str, Numbers],
-) -> ClassDelay:
-    """Check and broadcast the arguments, the classes along the last axis, and apply the kernel."""
-    ranks = classes.pop("priority")
-    given = {name: checked(name, value) for name, value in classes.items() if value is not None}
+def class_arguments(
+    classes: dict[str, Numbers | None], stations: dict[str, Numbers]
+) -> tuple[Floats, Floats, tuple[int, ...]]:
+    """Return the checked arguments by class (n, 4, R) and by station (n, m), and the shape.
+
+    The classes stand along the last axis; without ranks they are served in the order given.
+    """
+    ranks = classes["priority"]
+    given = {
+        name: checked(name, value)
+        for name, value in classes.items()
+        if name != "priority" and value is not None
+    }
     ahead = {name: checked(name, value)[..., None] for name, value in stations.items()}
     try:
         shape = np.broadcast_shapes(*(a.shape for a in (*given.values(), *ahead.values())))
@@ -194,20 +202,28 @@ def _by_class(
     except ValueError:
         shapes = ", ".join(f"{n} {a.shape}" for n, a in {**given, **ahead}.items())
         raise refusal("shapes", shapes, "must broadcast, the classes along the last axis") from None
-    parts = [np.asarray(np.broadcast_to(a, shape), np.float64) for a in (*given.values(), order)]
-    rate, time = parts[0], parts[1]
-    count = shape[-1]
-    flat = np.stack([p.reshape(-1, count) for p in parts], axis=1)
+    parts = [np.broadcast_to(a, shape) for a in (*given.values(), order)]
+    flat = np.stack([np.asarray(p, np.float64).reshape(-1, shape[-1]) for p in parts], axis=1)
     single = [np.broadcast_to(a, (*shape[:-1], 1)).reshape(-1) for a in ahead.values()]
-    waits = np.empty((flat.shape[0], count))
-    kernel(flat, np.stack(single, axis=1), waits)
-    wait = waits.reshape(shape)
+    return flat, np.stack(single, axis=1), shape
+
+
+def _by_class(
+    kernel: Callable[[Floats, Floats, Floats], None],
+    classes: dict[str, Numbers | None],
+    stations: dict[str, Numbers],
+) -> ClassDelay:
+    """Apply the kernel to the arguments; the rest by Little's law."""
+    flat, single, shape = class_arguments(classes, stations)
+    waits = np.empty((flat.shape[0], shape[-1]))
+    kernel(flat, single, waits)
+    rate, time = flat[:, 0], flat[:, 1]
+    load = rate * time
     with np.errstate(invalid="ignore"):
-        waiting = np.where(wait > 0.0, rate * wait, 0.0)
-    servers = np.broadcast_to(ahead["servers"], shape)
-    over = np.isinf(wait).astype(np.float64)
-    load = np.asarray(rate * time)
-    return ClassDelay(load / servers, wait, waiting, wait + time, waiting + load, over)
+        waiting = np.where(waits > 0.0, rate * waits, 0.0)
+    over = np.isinf(waits).astype(np.float64)
+    parts = (load / single[:, :1], waits, waiting, waits + time, waiting + load, over)
+    return ClassDelay(*(part.reshape(shape) for part in parts))
 
 
 def priority_nonpreemptive(

@@ -23,6 +23,7 @@ from flownet.queues.quasi import phphc_measures
 
 Floats = NDArray[np.float64]
 
+UNDERFLOW = 1e-200
 LOWEST_RATIO = 0.3  # load ratio below which a smaller station is not looked at
 HIGHEST_RATIO = 0.9999  # load ratio above which the ratio to M/M/c runs straight to its limit
 LEAST_ARRIVAL_SCV = 1.0 / 8.0  # smaller ones are solved here and scaled by the formula
@@ -152,9 +153,12 @@ def gigc_refined_measures(
         for i in range(4):
             size, rho, scv = plan[i, 0], plan[i, 1], plan[i, 2]
             if plan[i, 3] != 0.0 and not (solved_scv == 1.0 and scv == 1.0):
-                chances[i], waits[i] = phphc_measures(rho * size, 1.0, size, solved_scv, scv)
-                chances[i] /= erlang_c_scalar(size, rho * size)
-                waits[i] /= mmc_waiting_time(rho * size, 1.0, size)
+                chance_i, wait_i = phphc_measures(rho * size, 1.0, size, solved_scv, scv)
+                chance_i /= erlang_c_scalar(size, rho * size)
+                wait_i /= mmc_waiting_time(rho * size, 1.0, size)
+                # where the probability of a wait underflows, next to nothing
+                chances[i] = chance_i if chance_i > UNDERFLOW else UNDERFLOW
+                waits[i] = wait_i if wait_i > UNDERFLOW else UNDERFLOW
         scale = _arrival_scale(load_ratio, c, arrival_scv, solved_scv, service_scv)
         late = _combined(plan, waits, service_scv)
         late = _heavy_traffic(late, 0.5 * (solved_scv + service_scv), load_ratio, solved_ratio)
@@ -173,7 +177,7 @@ def mgc_refined_measures(
     service_scv: float,
     largest_order: int,
 ) -> tuple[float, float]:
-    """Return (P(wait), mean wait) of M/G/c; smooth service between M/D/c and scv 1/2, both exact."""
+    """Return (P(wait), mean wait) of M/G/c; smooth service between M/D/c and scv 1/2, exact."""
     top = int(min(np.ceil(servers), 1e6))
     fits = service_scv >= LEAST_SERVICE_SCV and block_order(top, 1.0, service_scv) <= largest_order
     line = service_scv < 0.5 and not fits

@@ -1,4 +1,4 @@
-"""Search over arrays: the smallest time, the fewest servers, the largest rate that meet a target."""
+"""Search over arrays: the smallest time, servers or rate that meets a target."""
 
 from __future__ import annotations
 

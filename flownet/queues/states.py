@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flownet.jit import njit
-from flownet.queues.arguments import Numbers, columns, refuse_small_capacity, rows, shaped, whole
 from flownet.queues.abandonment import highest_state
+from flownet.queues.arguments import Numbers, columns, refuse_small_capacity, rows, shaped, whole
 from flownet.queues.erlang import delay_probability, inverse_excess
 from flownet.queues.numerics import poisson_pmf, spare_servers
 

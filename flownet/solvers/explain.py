@@ -125,7 +125,7 @@ def explain(solution: Solution) -> str:
     method = METHODS[solution.method]
     lines = [
         summary(solution).splitlines()[0],
-        f"Method: {method.name}, {'exact' if method.exact else 'approximate'}; {solution.choice}.",
+        f"Method: {method.name}, {'exact' if solution.exact else 'approximate'}; {solution.choice}.",
         f"Formulas: {method.formulas}.",
         f"Reference: {method.reference}.",
     ]

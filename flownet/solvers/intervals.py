@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from flownet.kernels.simulation_tallies import Tallies
 HALFWIDTH = "_halfwidth"
 GIVEN = ("organisation", "servers", "target", "cost_capacity")
 """Columns that are not measured but given: they have no interval."""
-Table = TypeVar("Table", pd.DataFrame, "pd.Series[float]")
 
 
 def student(confidence: float, freedom: int) -> float:
@@ -84,10 +82,10 @@ def measured(parts: Sequence[SimulationRun]) -> tuple[Measures, SimulationRun]:
 
 
 def with_intervals(
-    build: Callable[[Sequence[SimulationRun]], Table],
+    build: Callable[[Sequence[SimulationRun]], pd.DataFrame],
     parts: Sequence[SimulationRun],
     confidence: float,
-) -> tuple[Table, Floats, Table]:
+) -> tuple[pd.DataFrame, Floats, pd.DataFrame]:
     """Return a table over all pieces, its pseudo-values by piece, and the half-widths.
 
     Notes
@@ -102,36 +100,27 @@ def with_intervals(
     A. M. Law (2015), Simulation Modeling and Analysis, 5th ed., ch. 9.5.3 (jackknife).
     """
     table = build(parts)
-    columns = [c for c in _keys(table) if c not in GIVEN]
+    columns = [column for column in table.columns if column not in GIVEN]
     middle = table[columns].to_numpy(dtype=np.float64)
     number = len(parts)
-    if number < 2:
-        pseudo = middle[None]
-    else:
+    pseudo: Floats = middle[None]
+    if number > 1:
         others = [
             build([*parts[:i], *parts[i + 1 :]])[columns].to_numpy(dtype=np.float64)
             for i in range(number)
         ]
         pseudo = number * middle - (number - 1) * np.array(others)
-    widths = table[columns].copy()
-    widths[:] = halfwidth(pseudo, confidence)
+    widths = pd.DataFrame(halfwidth(pseudo, confidence), index=table.index, columns=columns)
     return table, pseudo, widths
 
 
-def _keys(table: pd.DataFrame | pd.Series[float]) -> list[str]:
-    return list(table.index if isinstance(table, pd.Series) else table.columns)
-
-
-def beside(table: Table, widths: Table) -> Table:
+def beside(table: pd.DataFrame, widths: pd.DataFrame) -> pd.DataFrame:
     """Return the table with ``x_halfwidth`` after each x that has one."""
-    measured_columns = set(_keys(widths))
     parts = {}
-    for column in _keys(table):
+    for column in table.columns:
         parts[column] = table[column]
-        if column in measured_columns:
+        if column in widths.columns:
             parts[column + HALFWIDTH] = widths[column]
-    if isinstance(table, pd.Series):
-        return pd.Series(parts, name=table.name)
     frame = pd.DataFrame(parts, index=table.index)
     units = table.attrs.get("units", {})
     frame.attrs["units"] = {c: units.get(c.removesuffix(HALFWIDTH), "") for c in parts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ import pandas as pd
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, ParameterError
 from flownet.kernels.compiled import Floats
-from flownet.kernels.simulation import SimulationRun
+from flownet.network.compile import Compilation
 from flownet.network.model import Network
-from flownet.solvers.intervals import GIVEN, HALFWIDTH, halfwidth, with_intervals
+from flownet.solvers.intervals import GIVEN, HALFWIDTH, halfwidth
 from flownet.solvers.simulate import simulate
 from flownet.solvers.simulation import Simulation
+from flownet.solvers.simulation_tables import Pieces, class_table, service_table, system_table
 from flownet.solvers.tables import records
 
 
@@ -50,7 +51,7 @@ class PairedComparison:
         unit = self.after.network.time_unit
         both = [
             f"{figure(row['before'])} -> {figure(row['after'])} jobs{per} (change "
-            f"{figure(row['change'])} +- {figure(row['change' + HALFWIDTH], 2)})"
+            f"{figure(row['change'])} ± {figure(row['change' + HALFWIDTH], 2)})"
             for row, per in ((delay, ""), (served, f" per {unit}"))
         ]
         warnings = self.before.warnings + self.after.warnings
@@ -112,18 +113,16 @@ def paired(
         message = "give two Networks or two Simulations"
         raise ParameterError([Fault("paired", "before, after", "", message)])
     _check(first, second)
-    system = _beside(first, second, _system).loc["system"].unstack("side")
+    flat = _beside(first, second, system_table).loc["system"]
+    sides = ["before", "after", "change", "change" + HALFWIDTH]
+    system = pd.DataFrame({side: flat.xs(side, level="side") for side in sides})
     return PairedComparison(
         before=first,
         after=second,
-        services=_beside(first, second, Simulation.service_table),
-        classes=_beside(first, second, Simulation.class_table),
+        services=_beside(first, second, service_table),
+        classes=_beside(first, second, class_table),
         system=system,
     )
-
-
-def _system(simulation: Simulation, parts: Sequence[SimulationRun]) -> pd.DataFrame:
-    return simulation.system_series(parts).to_frame().T
 
 
 def _simulated(
@@ -160,18 +159,11 @@ def _check(first: Simulation, second: Simulation) -> None:
 def _beside(
     first: Simulation,
     second: Simulation,
-    build: Callable[[Simulation, Sequence[SimulationRun]], pd.DataFrame],
+    build: Callable[[Network, Compilation, Pieces], pd.DataFrame],
 ) -> pd.DataFrame:
     """Return two tables side by side, with the change and its half-width."""
-    both: list[tuple[pd.DataFrame, Floats]] = []
-    for simulation in (first, second):
-        table, pseudo, _ = with_intervals(
-            lambda parts, simulation=simulation: build(simulation, parts),
-            simulation.pieces,
-            simulation.design.confidence,
-        )
-        both.append((table, pseudo))
-    (a, own), (b, other) = both
+    a, own, _ = first.measured(build)
+    b, other, _ = second.measured(build)
     measures = [column for column in a.columns if column not in GIVEN and column in b.columns]
     shared = [row for row in a.index if row in b.index]
     index = a.index.union(b.index, sort=False)

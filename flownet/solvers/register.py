@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from flownet.kernels.decomposition import (
 )
 from flownet.kernels.product_form import product_form_reasons, solve_product_form
 from flownet.network.compile import Compilation
+from flownet.solvers.chain import chain_reasons, chain_strains, solve_chain
 
 REASONS: Final = {
     "arrivals_not_poisson": "arrivals from outside are not Poisson (arrival_scv is not 1)",
@@ -67,9 +68,10 @@ class Method:
     name : str
         The name for ``solve(network, method=name)``.
     solve : callable
-        From compiled arrays to measures.
+        From compiled arrays to measures; takes `options` by keyword.
     refusals : callable
-        From compiled arrays to (reason code, service index or -1) pairs; none where it applies.
+        From a compilation (and `options` by keyword) to sentences that say why it does not apply;
+        none where it does.
     exact : bool
         Whether its means are exact wherever it applies.
     reference : str
@@ -77,24 +79,37 @@ class Method:
     formulas : str
         What it computes, in words.
     strains : callable
-        From compiled arrays to (code, service index or -1) pairs: what it simplifies here.
+        From a compilation (and `options` by keyword) to sentences that say what it simplifies.
+    options : tuple of str
+        What ``solve`` may be given for it by keyword.
+    automatic : bool
+        Whether ``auto`` may take it.
     """
 
     name: str
-    solve: Callable[[CompiledNetwork], Measures]
-    refusals: Callable[[CompiledNetwork], list[tuple[str, int]]]
+    solve: Callable[..., Measures]
+    refusals: Callable[..., list[str]]
     exact: bool
     reference: str
     formulas: str
-    strains: Callable[[CompiledNetwork], list[tuple[str, int]]]
+    strains: Callable[..., list[str]]
+    options: tuple[str, ...] = ()
+    automatic: bool = True
 
-    def reasons(self, compilation: Compilation) -> list[str]:
+    def reasons(self, compilation: Compilation, **options: Any) -> list[str]:
         """Return why this method does not apply, naming the services; empty where it does."""
-        return _sentences(self.refusals(compilation.arrays), REASONS, compilation)
+        return self.refusals(compilation, **options)
 
-    def assumptions(self, compilation: Compilation) -> list[str]:
+    def assumptions(self, compilation: Compilation, **options: Any) -> list[str]:
         """Return what this method simplifies in this network, naming the services."""
-        return _sentences(self.strains(compilation.arrays), STRAINS, compilation)
+        return self.strains(compilation, **options)
+
+
+def _in_words(
+    find: Callable[[CompiledNetwork], list[tuple[str, int]]], texts: dict[str, str]
+) -> Callable[[Compilation], list[str]]:
+    """Return what turns the (code, service index or -1) pairs that `find` gives into sentences."""
+    return lambda compilation: _sentences(find(compilation.arrays), texts, compilation)
 
 
 def _sentences(
@@ -144,8 +159,8 @@ def _blocking_strains(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     return strains + ([("mixed_classes", -1)] if used.shape[1] > 1 else [])
 
 
-def _none(compiled: CompiledNetwork) -> list[tuple[str, int]]:
-    del compiled
+def _none(compilation: Compilation) -> list[str]:
+    del compilation
     return []
 
 
@@ -155,7 +170,7 @@ METHODS: Final[dict[str, Method]] = {
         Method(
             "product_form",
             solve_product_form,
-            product_form_reasons,
+            _in_words(product_form_reasons, REASONS),
             True,
             "Jackson (1957), Oper. Res. 5:518; Baskett, Chandy, Muntz, Palacios (1975), J. ACM "
             "22:248",
@@ -166,25 +181,37 @@ METHODS: Final[dict[str, Method]] = {
         Method(
             "decomposition",
             solve_decomposition,
-            decomposition_reasons,
+            _in_words(decomposition_reasons, REASONS),
             False,
             "Whitt (1983), Bell Syst. Tech. J. 62:2779 (QNA); Whitt (1993), Prod. Oper. Manag. "
             "2:114 (GI/G/c); Erlang (1917) for loss",
             "traffic equations; a linear system for the variability of the flows; every service "
             "as GI/G/c, M/M/c/K, Erlang loss or Erlang A",
-            decomposition_assumptions,
+            _in_words(decomposition_assumptions, STRAINS),
         ),
         Method(
             "blocking",
             solve_compressed,
-            blocking_reasons,
+            _in_words(blocking_reasons, REASONS),
             False,
             "flownet's own decomposition (docs/methods.md), in the line of Perros and Altiok "
             "(1986) and of Osorio and Bierlaire (2009), Eur. J. Oper. Res. 196:996",
             "a small Markov chain a service over the jobs there, those that wait for a place there "
             "and its own blocked servers, coupled by a fixed point",
-            _blocking_strains,
+            _in_words(_blocking_strains, STRAINS),
+        ),
+        Method(
+            "exact",
+            solve_chain,
+            chain_reasons,
+            True,
+            "Stewart (2009), Probability, Markov Chains, Queues, and Simulation, ch. 9 and 10",
+            "the continuous-time Markov chain of the whole network, state by state; unlimited "
+            "queues cut off where they stand no more than 1e-12 of the time (truncation_mass)",
+            chain_strains,
+            options=("max_states", "truncation_mass", "fit"),
+            automatic=False,
         ),
     )
 }
-"""Methods by name, in the order in which ``auto`` tries them: exact before approximate."""
+"""Methods by name, in the order in which ``auto`` tries those that it may take."""

@@ -43,15 +43,16 @@ def saturation_scale(solution: Solution, tolerance: float = 1e-6) -> float:
     if ratio == 0:
         return math.inf
     bound = 1.0 / ratio
-    if solution.method != "blocking":
-        return bound
-    from flownet.solvers.register import METHODS
+    from flownet.solvers.register import METHODS, blocking_reasons
 
+    no_blocking = ("no_blocking", -1) in blocking_reasons(arrays)
+    if solution.method not in {"blocking", "exact"} or no_blocking:
+        return bound
     solver = METHODS[solution.method].solve
     low, high = 0.0, bound * (1 + 1e-9)
     while high - low > tolerance * high:
         middle = (low + high) / 2
-        measures = solver(_scaled(arrays, middle))
+        measures = solver(_scaled(arrays, middle), **solution.options)
         if measures.status != 0:
             message = (
                 f"at {middle:.4g} times the present demand method '{solution.method}' did not "

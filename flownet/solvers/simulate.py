@@ -14,12 +14,12 @@ import numpy as np
 
 from flownet.errors import Fault, ParameterError, UnknownNameError
 from flownet.execute import run_all
-from flownet.kernels.compiled import CompiledNetwork
-from flownet.kernels.simulation import SimulationRun, simulate_once
+from flownet.kernels.simulation import simulate_once
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
 from flownet.network.values import nearest
-from flownet.solvers.simulation import Design, Replication, Simulation
+from flownet.solvers.simulation import Design, Simulation
+from flownet.solvers.simulation_record import Replication, record
 from flownet.solvers.warmup import INTERVALS, Warmup, warmup_of
 
 PILOTS = 5
@@ -214,12 +214,7 @@ def _replicate(
 ) -> Replication:
     """Run once; stands at the top of the module so that a process can find it."""
     run = simulate_once(compilation.arrays, seed=_seed(root, compilation), **options)
-    return Replication(run._replace(sketch=run.sketch[:0]), _nonempty(run))
-
-
-def _nonempty(run: SimulationRun) -> Any:
-    job_class, bucket = np.nonzero(run.sketch)
-    return np.stack([job_class, bucket, run.sketch[job_class, bucket]], axis=1)
+    return record(run)
 
 
 def _options(compilation: Compilation, design: Design) -> dict[str, Any]:
@@ -305,5 +300,3 @@ def run_until(
         before = made.replications if have > 1 else ()
         made = _with_runs(made.network, made.compilation, design, before, executor, None)
     return made
-
-

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from flownet.display import html_of_text
 from flownet.errors import Fault, InputError, ParameterError
-from flownet.kernels.compiled import Floats, Integers, Measures
-from flownet.kernels.simulation import COMPLETED, SimulationRun
-from flownet.kernels.simulation_memory import BUCKETS
-from flownet.kernels.simulation_tallies import SKETCH_RELATIVE_ERROR, Tallies, quantile
+from flownet.kernels.compiled import Floats
+from flownet.kernels.simulation import COMPLETED, SimulationRun, measures
+from flownet.kernels.simulation_tallies import SKETCH_RELATIVE_ERROR, quantile
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
 from flownet.solvers import simulation_words as words
 from flownet.solvers import tables
-from flownet.solvers.intervals import beside, halfwidth, measured, pieces, with_intervals
-from flownet.solvers.journeys import solve_journeys
+from flownet.solvers.intervals import beside, halfwidth, pieces, pooled, with_intervals
+from flownet.solvers.simulation_record import Replication, histogram, read, written
+from flownet.solvers.simulation_tables import (
+    Pieces,
+    class_state_table,
+    class_table,
+    service_table,
+    system_table,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -31,10 +37,6 @@ if TYPE_CHECKING:
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Shown in the table of percentiles."""
-_PER_JOB = (
-    "waiting_time", "blocked_time", "held_transfer_time", "response_time", "outside_time",
-    "residence_time", "wait_probability", "blocking_probability",
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,15 +77,6 @@ class Design:
     precision: float = 0.0
 
 
-class Replication(NamedTuple):
-    """One run; its histogram of times is kept without the empty buckets."""
-
-    run: SimulationRun
-    """Its own `sketch` is empty."""
-    times: Integers
-    """(q, 3) class, bucket, number of jobs."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Simulation:
     """Independent runs of a network, and what they say about its steady state.
@@ -115,64 +108,31 @@ class Simulation:
         """The independent pieces: the runs, or the batches where there is one run only."""
         return pieces([replication.run for replication in self.replications])
 
-    def _balanced(self, parts: Sequence[SimulationRun]) -> tuple[Measures, SimulationRun]:
-        """Return the averages, without the jobs that stand there at the ends taken for growth."""
-        m, whole = measured(parts)
-        ended = m.throughput + m.loss_rate + m.overflow_rate + m.abandonment_rate
-        return m._replace(growth_rate=np.zeros_like(m.growth_rate), arrival_rate=ended), whole
+    def measured(
+        self, build: Callable[[Network, Compilation, Pieces], pd.DataFrame]
+    ) -> tuple[pd.DataFrame, Floats, pd.DataFrame]:
+        """Return a table over all pieces, its pseudo-values by piece, and the half-widths."""
 
-    def service_table(self, parts: Sequence[SimulationRun]) -> pd.DataFrame:
-        m, _ = measured(parts)
-        nodes = self.network.graph.nodes
-        targets = [nodes[name].get("target") for name in self.compilation.services]
-        still = m._replace(growth_rate=np.zeros_like(m.growth_rate))
-        table = tables.service_table(self.compilation, still, targets, *self._units)
-        table["growth_rate"] = m.growth_rate.sum(axis=1)
-        return _unseen(table)
+        def table(parts: Pieces) -> pd.DataFrame:
+            return build(self.network, self.compilation, parts)
 
-    def _class_state_table(self, parts: Sequence[SimulationRun]) -> pd.DataFrame:
-        m, _ = measured(parts)
-        return _unseen(tables.class_state_table(self.compilation, m, *self._units))
+        return with_intervals(table, self.pieces, self.design.confidence)
 
-    def class_table(self, parts: Sequence[SimulationRun]) -> pd.DataFrame:
-        m, whole = self._balanced(parts)
-        journeys = solve_journeys(self.compilation.arrays, m)
-        table = tables.class_table(self.compilation, m, journeys, *self._units)
-        t = whole.tallies
-        table["in_transit"] = t.in_transit[0] / t.length[0]
-        table["throughput"] = t.left[0].sum(axis=0) / t.length[0]
-        table["growth_rate"] = measured(parts)[0].growth_rate.sum(axis=0)
-        return table
-
-    def system_series(self, parts: Sequence[SimulationRun]) -> pd.Series[float]:
-        m, whole = measured(parts)
-        series = tables.system_series(self.compilation, m)
-        t = whole.tallies
-        series["in_transit"] = t.in_transit.sum() / t.length[0]
-        series["throughput"] = t.left.sum() / t.length[0]
-        return series
-
-    @property
-    def _units(self) -> tuple[str, str]:
-        return self.network.time_unit, self.network.currency
+    def _shown(self, build: Callable[[Network, Compilation, Pieces], pd.DataFrame]) -> pd.DataFrame:
+        table, _, widths = self.measured(build)
+        return beside(table, widths)
 
     # tables
 
     @cached_property
     def services(self) -> pd.DataFrame:
         """One row a service, summed over classes (times are means over jobs)."""
-        table, _, widths = with_intervals(
-            self.service_table, self.pieces, self.design.confidence
-        )
-        return beside(table, widths)
+        return self._shown(service_table)
 
     @cached_property
     def service_classes(self) -> pd.DataFrame:
         """One row a service and class."""
-        table, _, widths = with_intervals(
-            self._class_state_table, self.pieces, self.design.confidence
-        )
-        return beside(table, widths)
+        return self._shown(class_state_table)
 
     @cached_property
     def classes(self) -> pd.DataFrame:
@@ -180,21 +140,17 @@ class Simulation:
 
         `in_transit` counts by the class as which jobs arrive, those included who wait there.
         """
-        table, _, widths = with_intervals(self.class_table, self.pieces, self.design.confidence)
-        return beside(table, widths)
+        return self._shown(class_table)
 
     @cached_property
     def system(self) -> pd.Series[float]:
         """Totals of the whole network, and its costs per time unit."""
-        table, _, widths = with_intervals(
-            self.system_series, self.pieces, self.design.confidence
-        )
-        return beside(table, widths)
+        return self._shown(system_table).loc["system"]
 
     @cached_property
     def blocked_by(self) -> pd.DataFrame:
         """Who waits for whom: mean number of jobs at a row's service blocked for a column's."""
-        return tables.blocked_by_table(self.compilation, measured(self.pieces)[0])
+        return tables.blocked_by_table(self.compilation, measures(pooled(self.pieces)))
 
     @cached_property
     def percentiles(self) -> pd.DataFrame:
@@ -230,7 +186,7 @@ class Simulation:
             raise ParameterError([Fault("quantiles", "probabilities", "", "lie above 0, below 1")])
         rows = []
         for k, _ in enumerate(self.compilation.classes):
-            each = [_histogram(replication, k) for replication in self.replications]
+            each = [histogram(replication, k) for replication in self.replications]
             all_times = np.sum(each, axis=0)
             mean, width = self._share("system_time", k)
             row = {"jobs": float(all_times.sum()), "mean": mean, "mean_halfwidth": width}
@@ -242,7 +198,8 @@ class Simulation:
                 row[f"p{100 * p:g}_halfwidth"] = spread + SKETCH_RELATIVE_ERROR * value
             rows.append(row)
         frame = pd.DataFrame(rows, index=pd.Index(self.compilation.classes, name="class"))
-        frame.attrs["units"] = {c: self.network.time_unit for c in frame.columns} | {"jobs": "job"}
+        frame.attrs["units"] = dict.fromkeys(frame.columns, self.network.time_unit)
+        frame.attrs["units"]["jobs"] = "job"
         return frame
 
     @cached_property
@@ -263,23 +220,23 @@ class Simulation:
     def _share(self, name: str, job_class: int, position: int | None = None) -> tuple[float, float]:
         """Return a sum over the jobs that entered as a class and left served, by their number."""
 
-        def build(parts: Sequence[SimulationRun]) -> pd.Series[float]:
+        def build(parts: Pieces) -> pd.DataFrame:
             top = bottom = 0.0
             for part in parts:
                 column = getattr(part.tallies, name)[:, job_class]
                 top += float((column if position is None else column[:, position]).sum())
                 bottom += float(part.tallies.left[:, job_class].sum())
-            return pd.Series({"share": top / bottom if bottom else np.nan})
+            return pd.DataFrame({"share": [top / bottom if bottom else np.nan]})
 
         table, _, widths = with_intervals(build, self.pieces, self.design.confidence)
-        return float(table["share"]), float(widths["share"])
+        return float(table["share"].iloc[0]), float(widths["share"].iloc[0])
 
     # standing
 
     @property
     def deadlocks(self) -> int:
         """Number of deadlocks in the counted time, each resolved by an exchange of places."""
-        return int(sum(replication.run.tallies.exchanges.sum() for replication in self.replications))
+        return int(sum(each.run.tallies.exchanges.sum() for each in self.replications))
 
     @cached_property
     def stopped(self) -> int:
@@ -370,15 +327,31 @@ class Simulation:
     def _repr_html_(self) -> str:
         return html_of_text(repr(self))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the trace as plain values that go to JSON and back."""
+    def figures(self) -> dict[str, Any]:
+        """Return the design, the warnings and every table as plain values for JSON."""
+        names = ("services", "service_classes", "classes", "system", "percentiles", "targets")
+        return {
+            "network": self.network.name,
+            "design": self._design(),
+            "interrupted": self.interrupted,
+            "deadlocks": self.deadlocks,
+            "overloaded": [str(name) for name in self.overloaded],
+            "warnings": list(self.warnings),
+            **{name: tables.records(getattr(self, name)) for name in names},
+        }
+
+    def _design(self) -> dict[str, Any]:
         design = dataclasses.asdict(self.design)
         design["preemptive"] = [str(name) for name in self.design.preemptive]
+        return design | {"targets": list(self.design.targets)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the traces as plain values that go to JSON and back."""
         return {
             "network": self.network.to_dict(),
-            "design": design | {"targets": list(self.design.targets), "trace_rows": 0},
+            "design": self._design(),
             "interrupted": self.interrupted,
-            "replications": [_written(replication) for replication in self.replications],
+            "replications": [written(replication) for replication in self.replications],
         }
 
     @classmethod
@@ -401,23 +374,9 @@ class Simulation:
             network=network,
             design=Design(**{**data["design"], **lists}),
             interrupted=bool(data["interrupted"]),
-            replications=tuple(_read(each) for each in data["replications"]),
+            replications=tuple(read(each) for each in data["replications"]),
             compilation=compile_network(network),
         )
-
-
-def _unseen(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with the figures of a job unknown where no job was seen."""
-    columns = [column for column in _PER_JOB if column in table.columns]
-    table.loc[table["throughput"] == 0, columns] = np.nan
-    return table
-
-
-def _histogram(replication: Replication, job_class: int) -> Integers:
-    rows = replication.times[replication.times[:, 0] == job_class]
-    sketch = np.zeros(BUCKETS, np.int64)
-    sketch[rows[:, 1]] = rows[:, 2]
-    return sketch
 
 
 _TRACE = ("case", "service", "class", "arrived", "started", "finished", "left")
@@ -431,41 +390,3 @@ def _trace_frame(compilation: Compilation, number: int, trace: Trace) -> pd.Data
         trace.arrived, trace.started, trace.finished, trace.left,
     )  # fmt: skip
     return pd.DataFrame({"replication": number, **dict(zip(_TRACE, columns, strict=True))})
-
-
-_PLAIN = ("status", "stopped_at", "events", "visits", "trace_complete")
-_WHOLE = ("backlog", "blocked_by_from", "blocked_by_to")
-
-
-def _written(replication: Replication) -> dict[str, Any]:
-    run = replication.run
-    return {
-        **{name: getattr(run, name) for name in _PLAIN},
-        **{name: getattr(run, name).tolist() for name in (*_WHOLE, "time_limits")},
-        "tallies": {
-            name: column.tolist()
-            for name, column in zip(Tallies._fields, run.tallies, strict=True)
-        },
-        "times": replication.times.tolist(),
-    }
-
-
-def _read(data: Mapping[str, Any]) -> Replication:
-    n_classes = len(data["tallies"]["left"][0]) if data["tallies"]["left"] else 0
-    limits = np.array(data["time_limits"], np.float64)
-    tallies = {name: _column(values) for name, values in data["tallies"].items()}
-    tallies["within"] = tallies["within"].reshape(-1, n_classes, limits.size)
-    run = SimulationRun(
-        **{name: data[name] for name in _PLAIN},
-        **{name: np.array(data[name], np.int64) for name in _WHOLE},
-        tallies=Tallies(**tallies),
-        time_limits=limits,
-        sketch=np.zeros((0, BUCKETS), np.int64),
-        trace=None,
-    )
-    return Replication(run, np.array(data["times"], np.int64).reshape(-1, 3))
-
-
-def _column(values: list[Any]) -> Floats | Integers:
-    column: Floats | Integers = np.array(values)
-    return column

@@ -62,8 +62,7 @@ def growing(runs: Sequence[SimulationRun]) -> Booleans:
 def drift(runs: Sequence[SimulationRun]) -> float:
     """Return the relative change of the number of jobs between the halves; 0 if insignificant."""
     first, second = (
-        np.array([float(np.mean(jobs_by_batch(part))) for part in parts])
-        for parts in _halves(runs)
+        np.array([float(np.mean(jobs_by_batch(part))) for part in parts]) for parts in _halves(runs)
     )
     if first.size != second.size or first.size < 3 or first.mean() == 0.0:
         return 0.0
@@ -125,8 +124,8 @@ def _unfinished(simulation: Simulation) -> list[str]:
     if simulation.imprecision > 1.0:
         share = simulation.imprecision * design.precision
         lines.append(
-            f"the precision asked for was not met: the half-width of {design.precise} is {share:.2%}"
-            f" of it after {made} replications, not {design.precision:.2%}"
+            f"the precision asked for was not met: the half-width of {design.precise} is "
+            f"{share:.2%} of it after {made} replications, not {design.precision:.2%}"
         )
     return lines
 
@@ -135,7 +134,7 @@ def _overload(simulation: Simulation) -> list[str]:
     table, unit = simulation.services, simulation.network.time_unit
     return [
         f"'{simulation.network.label(service)}' is overloaded: its backlog grows by "
-        f"{figure(table.loc[service, 'growth_rate'])} +- "
+        f"{figure(table.loc[service, 'growth_rate'])} ± "
         f"{figure(table.loc[service, 'growth_rate_halfwidth'])} jobs per {unit} to the end; its "
         "queue and waits depend on the horizon and are no steady state"
         for service in simulation.overloaded
@@ -170,10 +169,9 @@ def _untrusted(simulation: Simulation) -> list[str]:
 def _deadlocks(simulation: Simulation) -> list[str]:
     if simulation.deadlocks == 0:
         return []
-    return [
-        f"{simulation.deadlocks} deadlocks (services blocked for each other in a circle) were "
-        "resolved by an exchange of places"
-    ]
+    number = simulation.deadlocks
+    text = "deadlocks (services blocked for each other in a circle) were resolved by an exchange"
+    return [f"{number} {text} of places"]
 
 
 def summary(simulation: Simulation) -> str:
@@ -205,7 +203,7 @@ def summary(simulation: Simulation) -> str:
 
 
 def _both(system: pd.Series[float], key: str) -> str:
-    return f"{figure(float(system[key]))} +- {figure(float(system[f'{key}_halfwidth']), 2)}"
+    return f"{figure(float(system[key]))} ± {figure(float(system[f'{key}_halfwidth']), 2)}"
 
 
 def explain(simulation: Simulation) -> str:

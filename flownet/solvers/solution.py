@@ -42,6 +42,8 @@ class Solution:
         Their largest relative violation.
     assumptions : tuple of str
         Assumptions of the method that this network strains; empty where it is exact here.
+    options : dict
+        What the method was given by keyword.
     """
 
     network: Network
@@ -51,6 +53,7 @@ class Solution:
     assumptions: tuple[str, ...]
     measures: Measures = dataclasses.field(repr=False)
     compilation: Compilation = dataclasses.field(repr=False)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def converged(self) -> bool:
@@ -139,7 +142,7 @@ class Solution:
         from flownet.solvers.register import METHODS
 
         compilation = dataclasses.replace(self.compilation, arrays=arrays)
-        measures = METHODS[self.method].solve(arrays)
+        measures = METHODS[self.method].solve(arrays, **self.options)
         return dataclasses.replace(self, compilation=compilation, measures=measures)
 
     # what goals ask
@@ -192,6 +195,7 @@ class Solution:
             "choice": self.choice,
             "exact": self.exact,
             "assumptions": list(self.assumptions),
+            "options": dict(self.options),
             "measures": measures,
         }
 
@@ -222,6 +226,7 @@ class Solution:
             assumptions=tuple(data.get("assumptions", ())),
             measures=Measures(**values),
             compilation=compile_network(network),
+            options=dict(data.get("options", {})),
         )
 
 

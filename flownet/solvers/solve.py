@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flownet.errors import Fault, MethodError, ParameterError, UnknownNameError
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network
@@ -10,7 +12,7 @@ from flownet.solvers.register import METHODS, Method
 from flownet.solvers.solution import Solution
 
 
-def solve(network: Network, method: str = "auto") -> Solution:
+def solve(network: Network, method: str = "auto", **options: Any) -> Solution:
     """Return the steady state of `network`.
 
     Parameters
@@ -20,6 +22,12 @@ def solve(network: Network, method: str = "auto") -> Solution:
     method : str
         A name from the register (``flownet.solvers.register.METHODS``), or ``auto``: the first
         that applies, exact before approximate; the Solution says which was taken and why.
+        ``exact`` is taken only when it is asked for: it holds every state of the network.
+    **options
+        For ``exact`` only: ``max_states`` (default 1,000,000), the most states that it may hold;
+        ``truncation_mass`` (default 1e-12), the share of time beyond which unlimited queues are
+        cut off; ``fit`` (default False), whether times that are not made of exponential phases
+        are replaced by some with the same mean and scv.
 
     Returns
     -------
@@ -33,6 +41,9 @@ def solve(network: Network, method: str = "auto") -> Solution:
         Where the method does not exist.
     MethodError
         Where it does not apply; its ``reasons`` say why.
+    ParameterError
+        Where the method does not take an option, an option is out of its range, or the exact
+        chain would have more than ``max_states`` states (the message estimates how many).
 
     Examples
     --------
@@ -50,35 +61,55 @@ def solve(network: Network, method: str = "auto") -> Solution:
         message = f"must be a flownet Network, not {type(network).__name__}"
         raise ParameterError([Fault("solve", "network", "", message)])
     compilation = compile_network(network)
-    chosen, choice = _choose(compilation, method)
+    chosen, choice = _choose(compilation, method, options)
+    assumptions = tuple(chosen.assumptions(compilation, **options))
     return Solution(
         network=network,
         method=chosen.name,
         choice=choice,
-        exact=chosen.exact,
-        assumptions=tuple(chosen.assumptions(compilation)),
-        measures=chosen.solve(compilation.arrays),
+        exact=chosen.exact and not assumptions,
+        assumptions=assumptions,
+        measures=chosen.solve(compilation.arrays, **options),
         compilation=compilation,
+        options=options,
     )
 
 
-def _choose(compilation: Compilation, name: str) -> tuple[Method, str]:
+def _choose(compilation: Compilation, name: str, options: dict[str, Any]) -> tuple[Method, str]:
     """Return the method and why it was taken."""
     if name == "auto":
+        _check_options(name, (), options)
         return _first_that_applies(compilation)
+    if name == "simulation":
+        reason = "it gives intervals that depend on a horizon: call flownet.simulate(network, ...)"
+        raise MethodError(name, [reason])
     if name not in METHODS:
         known = ", ".join(["auto", *METHODS])
         message = f"is not known; known are {known}{nearest(name, METHODS)}"
         raise UnknownNameError([Fault("method", "", repr(name), message)])
-    reasons = METHODS[name].reasons(compilation)
+    _check_options(name, METHODS[name].options, options)
+    reasons = METHODS[name].reasons(compilation, **options)
     if reasons:
         raise MethodError(name, reasons)
     return METHODS[name], "asked for by name"
 
 
+def _check_options(name: str, known: tuple[str, ...], options: dict[str, Any]) -> None:
+    takes = f"takes only {', '.join(known)}" if known else "takes no options"
+    faults = [
+        Fault(f"method '{name}'", option, repr(value), f"is not an option: it {takes}")
+        for option, value in options.items()
+        if option not in known
+    ]
+    if faults:
+        raise ParameterError(faults)
+
+
 def _first_that_applies(compilation: Compilation) -> tuple[Method, str]:
     passed: list[str] = []
     for method in METHODS.values():
+        if not method.automatic:
+            continue
         reasons = method.reasons(compilation)
         if not reasons:
             kind = "exact" if method.exact else "approximate"

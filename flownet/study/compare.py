@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, ParameterError
 from flownet.network.model import Network
+from flownet.solvers.paired import PairedComparison, paired
+from flownet.solvers.simulation import Simulation
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
 from flownet.solvers.tables import records
@@ -79,30 +81,49 @@ class Comparison:
         }
 
 
+@overload
+def compare(before: Simulation, after: Simulation, method: str = "auto") -> PairedComparison: ...
+
+
+@overload
 def compare(
     before: Network | Solution, after: Network | Solution, method: str = "auto"
-) -> Comparison:
-    """Return two networks (or solutions of them) side by side.
+) -> Comparison: ...
+
+
+def compare(
+    before: Network | Solution | Simulation,
+    after: Network | Solution | Simulation,
+    method: str = "auto",
+) -> Comparison | PairedComparison:
+    """Return two networks (or solutions or simulations of them) side by side.
 
     Parameters
     ----------
-    before, after : Network or Solution
-        A network is solved with `method` first.
+    before, after : Network, Solution or Simulation
+        A network is solved with `method` first. Two simulations of the same design are paired:
+        see `flownet.paired`.
     method : str
         As for `solve`.
 
     Returns
     -------
     Comparison
-        With a table by service, class, organisation, and for the whole system.
+        With a table by service, class, organisation, and for the whole system; a PairedComparison
+        of two simulations.
 
     Raises
     ------
     ParameterError
-        Where the time units differ.
+        Where the time units differ, or a simulation is to be compared with a solution.
     UnconvergedError
         Where one of the two could not be solved.
     """
+    if isinstance(before, Simulation) and isinstance(after, Simulation):
+        return paired(before, after)
+    if isinstance(before, Simulation) or isinstance(after, Simulation):
+        message = "compare two simulations, or two networks or solutions"
+        raise ParameterError([Fault("compare", "before, after", "", message)])
     first = before if isinstance(before, Solution) else solve(before, method)
     second = after if isinstance(after, Solution) else solve(after, method)
     units = (first.network.time_unit, second.network.time_unit)

@@ -15,6 +15,7 @@ from flownet.network.attributes import ATTRIBUTES
 if TYPE_CHECKING:
     from flownet.allocate.plan import Plan
     from flownet.constraint.find import Finding
+    from flownet.solvers.simulation import Simulation
     from flownet.solvers.solution import Solution
     from flownet.study.compare import Comparison
 
@@ -61,6 +62,31 @@ def service_view(solution: Solution) -> pd.DataFrame:
     view = table[columns].copy()
     if (table["organisation"] != "").any():
         view.insert(0, "organisation", table["organisation"])
+    view.attrs["units"] = table.attrs["units"]
+    return view
+
+
+def simulation_view(simulation: Simulation) -> pd.DataFrame:
+    """Return the columns of the service table that say something, each with its half-width."""
+    table = simulation.services
+    columns = [c for c in SERVICE_COLUMNS if c in ALWAYS or (table[c].fillna(0.0) != 0).any()]
+    view = pd.DataFrame(index=table.index)
+    for column in columns:
+        view[column] = table[column]
+        if f"{column}_halfwidth" in table:
+            pairs = zip(table[column], table[f"{column}_halfwidth"], strict=True)
+            view[column] = [f"{figure(mean)} ±{figure(width, 2)}" for mean, width in pairs]
+    view.attrs["units"] = table.attrs["units"]
+    return view
+
+
+def percentile_view(simulation: Simulation) -> pd.DataFrame:
+    """Return the times in the system by class, and the chances to keep the targets."""
+    table = simulation.percentiles
+    view = table[[c for c in table.columns if not c.endswith("_halfwidth")]].copy()
+    for target in simulation.design.targets:
+        chances = simulation.targets.xs(target, level="target")["probability"]
+        view[f"within {target:g}"] = chances.reindex(view.index)
     view.attrs["units"] = table.attrs["units"]
     return view
 

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="needs nbformat, nbclient and ipykernel")
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -25,7 +26,7 @@ def test_notebook_is_stored_without_output(path):
 @pytest.mark.slow
 @notebooks
 def test_notebook_runs(path, tmp_path):
-    nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel")
+    nbclient = pytest.importorskip("nbclient")
     notebook = nbformat.read(path, as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=TIMEOUT, resources={"metadata": {"path": str(tmp_path)}}

@@ -13,7 +13,9 @@ earliest job of each arc moves, all at once, along the shortest such cycle.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -90,6 +92,7 @@ class Chain:
                 if after.key not in self.index:
                     self.index[after.key] = len(self.index)
                     frontier.append(after.key)
+                self._mark_delays(after)
                 self.moves.append((self.index[key], self.index[after.key], rate, after))
         self._solve()
 
@@ -125,9 +128,18 @@ class Chain:
         if p.held(i) < self.services[i].servers and not p.waiting[i]:
             p.working[i] += 1
         else:
-            p.waiting[i] += 1
-            # a server that the same event frees may still take it: see `_settle`
-            if p.held(i) >= self.services[i].servers:
+            self._queue(p, i)
+
+    def _queue(self, p: Picture, i: int) -> None:
+        """Put a job at the end of the line; what the same event frees may still take it."""
+        p.waiting[i] += 1
+        p.mark("queued", i)
+
+    def _mark_delays(self, p: Picture) -> None:
+        """Of those who came in an event, mark those who still wait when all has settled."""
+        for i in range(self.n):
+            came = sum(at == i for at, _ in p.seen.get("queued", []))
+            for _ in range(min(came, p.waiting[i])):
                 p.mark("delayed", i)
 
     def _cycle(self, p: Picture, start: int, end: int) -> list[int] | None:
@@ -158,9 +170,8 @@ class Chain:
             if full and service.when_full == "blocked":
                 p.mark("exchange", origin)
             if own and p.waiting[j]:
-                p.waiting[j] += 1  # behind those who wait, the first of whom starts
                 p.mark("entered", j)
-                p.mark("delayed", j)
+                self._queue(p, j)  # behind those who wait, the first of whom starts
             else:
                 self._admit(p, j)
             self._settle(p)
@@ -184,14 +195,12 @@ class Chain:
             self._settle(p)
 
     def _exchange(self, p: Picture, ring: list[int]) -> None:
-        arcs = list(zip(ring[:-1], ring[1:], strict=True))
+        arcs = list(pairwise(ring))
         for source, target in arcs:
             p.door[target].remove(source)
         for _, target in arcs:
-            p.waiting[target] += 1  # at the end of the line; `_settle` gives the server away
             p.mark("entered", target)
-            if p.waiting[target] > 1:
-                p.mark("delayed", target)
+            self._queue(p, target)  # `_settle` gives the server away
 
     def _events(self, key: tuple) -> list[tuple[Picture, float]]:
         found = []
@@ -235,11 +244,10 @@ class Chain:
         system[-1] = 1.0
         self.probability = np.linalg.solve(system, np.eye(size)[-1])
 
-    def mean(self, of: object) -> float:
+    def mean(self, of: Callable[[Picture], float]) -> float:
         """Return the mean of a function of the picture."""
-        return float(
-            sum(p * of(Picture.of(key)) for p, key in zip(self.probability, self.index, strict=True))  # type: ignore[operator]
-        )
+        weighted = zip(self.probability, self.index, strict=True)
+        return float(sum(p * of(Picture.of(key)) for p, key in weighted))
 
     def rate(self, what: str, i: int) -> float:
         """Return how often something happens at a service."""
