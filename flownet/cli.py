@@ -52,7 +52,9 @@ Budget = Annotated[
 ]
 Exchanges = Annotated[
     Path | None,
-    typer.Option(help="CSV with columns from, to, and optionally rate, cost, limit: what may move."),
+    typer.Option(
+        help="CSV with columns from, to, and optionally rate, cost, limit: what may move."
+    ),
 ]
 Integer = Annotated[bool, typer.Option(help="Whole servers only, or parts of them too.")]
 
@@ -62,7 +64,7 @@ def main() -> None:
     app()
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
+def _show_version(wanted: bool) -> None:  # typer calls it so
     if wanted:
         typer.echo(f"flownet {flownet.__version__}")
         raise typer.Exit
@@ -151,7 +153,6 @@ def check(
 ) -> int:
     """Say everything that is wrong with FILE, and what deserves a look."""
     from flownet.errors import InputError
-    from flownet.network.model import Network
 
     network: Network | None = None
     try:
@@ -266,9 +267,7 @@ def find(
     from flownet.view.text import ranking_view, table_text
 
     with _progress("trying each service") as progress:
-        finding = find_constraint(
-            _read(file, routes, time_unit), goal, method, progress=progress
-        )
+        finding = find_constraint(_read(file, routes, time_unit), goal, method, progress=progress)
     if as_json:
         _emit_json(finding.to_dict())
     elif as_csv:

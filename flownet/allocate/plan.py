@@ -1,4 +1,4 @@
-"""`reallocate`: where servers should be bought or moved, promised by a program, verified in full."""
+"""`reallocate`: where servers should be bought or moved, promised and then verified in full."""
 
 from __future__ import annotations
 
@@ -209,8 +209,9 @@ def _solved(network: Network, method: str) -> Solution:
 
 def _rules(solution: Solution, budget: float, exchanges: Exchanges) -> Rules:
     """Return what the allocation may do, after a look at the budget."""
-    numeric = isinstance(budget, (int, float)) and not isinstance(budget, bool)
-    if not numeric or not 0 <= budget < math.inf:
+    amount: Any = budget
+    numeric = isinstance(amount, (int, float)) and not isinstance(amount, bool)
+    if not numeric or not 0 <= amount < math.inf:
         message = "must be a finite amount of money per time unit, at least 0"
         raise ParameterError([Fault("reallocate", "budget", repr(budget), message)])
     nodes = [data for _, data in solution.network.graph.nodes(data=True)]

@@ -76,7 +76,7 @@ def propose_separable(
         f"{'secants' if integer else 'tangents'} refined where the solution lies ({best.rounds} "
         f"rounds, {best.status})"
     )
-    gain = _promise(solution, goal, value, problem, best)
+    gain = _promise(solution, goal, value, stations, problem, best)
     # where a backlog grows the duals belong to the delay of what is stable, not to the growth
     duals = best.duals if value.growth == 0 or goal == "throughput" else {}
     minimizes = goal != "throughput"
@@ -87,6 +87,7 @@ def _promise(
     solution: Solution,
     goal: str,
     value: GoalValue,
+    stations: list[Station],
     problem: AllocationProblem,
     best: AllocationSolution,
 ) -> float:
@@ -96,11 +97,11 @@ def _promise(
         return best.objective_value * external - value.value
     if value.growth > 0:
         return value.growth - float(best.growth.sum())
-    assert problem.curve is not None  # set by the only caller
+    curve = _waiting_curve(stations)
     limited = np.flatnonzero(np.isfinite(problem.servers))
     weight = np.ones(problem.servers.size) if problem.weight is None else problem.weight
-    now, _ = problem.curve(limited, problem.servers[limited])
-    then, _ = problem.curve(limited, best.servers[limited])
+    now, _ = curve(limited, problem.servers[limited])
+    then, _ = curve(limited, best.servers[limited])
     gain = float((weight[limited] * (now - then)).sum())
     if goal == "cost":
         price = solution.compilation.cost_per_server[limited]
@@ -141,7 +142,7 @@ def _flows(solution: Solution, stations: list[Station]) -> Flows:
     classes = arrays.service_time.shape[1]
     rates = np.array([s.arrival_rate for s in stations])
     by_state = solve_traffic(arrays).arrival_rate.ravel()
-    counts = np.diff(arrays.route_start.astype(np.int64))
+    counts = np.diff(arrays.route_start.astype(np.int64)).astype(np.int64)
     origin = np.repeat(np.arange(counts.size), counts)
     start, end = origin // classes, arrays.route_to.astype(np.int64) // classes
     flow = by_state[origin] * arrays.route_probability

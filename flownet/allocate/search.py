@@ -51,7 +51,9 @@ class Rules:
 
     def spent(self, bought: Floats, moved: Floats) -> float:
         """Return the money that purchases and moves cost."""
-        return float((np.nan_to_num(self.price) * bought).sum() + (self.exchanges.cost * moved).sum())
+        return float(
+            (np.nan_to_num(self.price) * bought).sum() + (self.exchanges.cost * moved).sum()
+        )
 
     def allows(self, bought: Floats, moved: Floats) -> bool:
         """Return whether every rule is kept."""

@@ -68,12 +68,16 @@ def _where_it_is_seen(finding: Finding) -> str:
     what = "backlog growth" if finding.value.growth > 0 else "delay"
 
     def shares(names: list[ServiceName]) -> str:
-        return ", ".join(f"{seen[name] / total:.0%} at {_name(finding, name)}" for name in names[:3])
+        return ", ".join(
+            f"{seen[name] / total:.0%} at {_name(finding, name)}" for name in names[:3]
+        )
 
     own = [
         name
         for name in seen.index
-        if name not in finding.constraint_set and name not in finding.symptoms and seen[name] > 0.05 * total
+        if name not in finding.constraint_set
+        and name not in finding.symptoms
+        and seen[name] > 0.05 * total
     ]
     sentences = []
     if finding.symptoms:

@@ -308,8 +308,10 @@ def _workload(log_arrivals: float, excess: float, slope: float, base: float) -> 
 def _read(logs: Floats, values: Floats, at: float) -> float:
     """Interpolate on the grid of times, evenly spaced in the logarithm."""
     if logs.size < 2:
-        return values[0]
+        first: float = values[0]
+        return first
     place = (at - logs[0]) / (logs[1] - logs[0])
     left = int(min(max(math.floor(place), 0.0), logs.size - 2.0))
     share = min(max(place - left, 0.0), 1.0)
-    return values[left] + share * (values[left + 1] - values[left])
+    between: float = values[left] + share * (values[left + 1] - values[left])
+    return between

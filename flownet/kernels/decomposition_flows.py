@@ -88,7 +88,8 @@ def solve_balance(compiled: CompiledNetwork, stations: Stations, peak: Floats) -
         share = _overflow_share(compiled, stations, arrival)
         target = external + _carry(graph, passed, refused * share)
         error = np.abs(target - arrival).max() / max(arrival.max(), target.max(), 1e-300)
-        if error <= TOLERANCE or step == LIMIT - 1:
+        direct = step == 0 and not (slope < 1.0).any()
+        if error <= TOLERANCE or step == LIMIT - 1 or (direct and error <= ACCEPTED):
             break
         damping = DAMPING[min(step // PATIENCE, len(DAMPING) - 1)]
         steep = slope.reshape(-1)[graph.source]
@@ -145,11 +146,14 @@ def _overflow_share(compiled: CompiledNetwork, stations: Stations, arrival: Floa
     )
     limited = (stations.kind == LIMITED) & (compiled.overflow_to >= 0)
     share: Floats = np.divide(spilled, total, out=np.zeros_like(total), where=total > 0.0)
-    return share * limited[:, None]
+    over: Floats = share * limited[:, None]
+    return over
 
 
 def _carry(graph: _Graph, passed: Floats, overflow: Floats) -> Floats:
     """Return what the routes bring to each state."""
     flow = graph.probability * passed.reshape(-1)[graph.source]
     flow += graph.spills * overflow.reshape(-1)[graph.source]
-    return np.bincount(graph.to, flow, passed.size).reshape(passed.shape)
+    brought = np.zeros(passed.size)
+    np.add.at(brought, graph.to, flow)
+    return brought.reshape(passed.shape)

@@ -60,7 +60,8 @@ def make_streams(compiled: CompiledNetwork, stations: Stations, flows: Flows) ->
     origin, goal = source // classes, compiled.route_to // classes
     plain = (stations.kind == QUEUE)[origin] & (compiled.transfer_delay == 0.0)
     straight = plain & (origin == goal)
-    back = np.bincount(origin[straight], flow[straight], n)
+    back = np.zeros(n)
+    np.add.at(back, origin[straight], flow[straight])
     asked, completed = flows.arrival.sum(axis=1), flows.passed.sum(axis=1)
     again = _divide(back, completed)
     rate = asked - back

@@ -13,7 +13,9 @@ from typing import Final, Literal
 from flownet.units import SECONDS
 
 Owner = Literal["network", "class", "service", "route"]
-Kind = Literal["text", "number", "probability", "choice", "boolean", "whole", "distribution", "table"]
+Kind = Literal[
+    "text", "number", "probability", "choice", "boolean", "whole", "distribution", "table"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,9 @@ class Attribute:
         return text + (", or 'inf'" if self.infinite else ", finite")
 
 
-def _service(name: str, kind: Kind, unit: str, default: object, meaning: str, **rest: object) -> Attribute:
+def _service(
+    name: str, kind: Kind, unit: str, default: object, meaning: str, **rest: object
+) -> Attribute:
     return Attribute(name, "service", kind, unit, default, meaning, **rest)  # type: ignore[arg-type]  # keywords of one dataclass
 
 
@@ -202,11 +206,14 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         "max_servers", "number", "server", math.inf, "The most that reallocation may give.",
         infinite=True,
     ),
-    _service("origin", "table", "", None, "Where each attribute comes from: published, estimated or assumed."),
+    _service(
+        "origin", "table", "", None,
+        "Where each attribute comes from: published, estimated or assumed.",
+    ),
     _service("standard_error", "table", "", None, "Standard error of each estimated attribute."),
     Attribute(
         "routing_probability", "route", "probability", "-", 1.0,
-        "Share of the jobs leaving `from` that go to `to`; what is missing to 1 leaves the network.",
+        "Share of the jobs leaving `from` that go to `to`; the rest of 1 leaves the network.",
         by_class=True, high=1.0,
     ),
     Attribute(
@@ -214,14 +221,16 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         "Mean time of the hand-off, before a place is asked for.", by_class=True,
     ),
     Attribute(
-        "holds_server", "route", "boolean", "", False,
-        "Whether the server is kept during the transfer delay.", by_class=True,
+        "holds_server", "route", "boolean", "", default=False,
+        meaning="Whether the server is kept during the transfer delay.", by_class=True,
     ),
     Attribute(
         "to_class", "route", "text", "", None, "The class as which the job goes on.", by_class=True,
     ),
     Attribute("origin", "route", "table", "", None, "Where each attribute comes from."),
-    Attribute("standard_error", "route", "table", "", None, "Standard error of each estimated attribute."),
+    Attribute(
+        "standard_error", "route", "table", "", None, "Standard error of each estimated attribute.",
+    ),
 )  # fmt: skip
 
 

@@ -34,9 +34,13 @@ def check_shape(graph: Any) -> list[Fault]:
         message = "must be a networkx.DiGraph: one route a pair, with tables by class"
         return [Fault("graph", "", type(graph).__name__, message)]
     if not graph.is_directed():
-        return [Fault("graph", "", "Graph", "must be directed (networkx.DiGraph): routes have a way")]
+        return [
+            Fault("graph", "", "Graph", "must be directed (networkx.DiGraph): routes have a way")
+        ]
     keys = [node if isinstance(node, str) else str(node) for node in graph.nodes]
-    doubles = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
+    doubles = (
+        sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
+    )
     return [
         Fault(f"service '{key}'", "name", "", "two nodes have this name when written as text")
         for key in doubles
@@ -164,7 +168,7 @@ def _check_by_class(
 def _check_side_table(
     where: str, name: str, value: Any, table: Mapping[str, Attribute], classes: Sequence[str]
 ) -> list[Fault]:
-    """Check ``origin`` and ``standard_error``: keyed by attribute, each with its own kind of value."""
+    """Check ``origin`` and ``standard_error``, which are keyed by attribute."""
     if not isinstance(value, Mapping):
         return [Fault(where, name, shown(value), "must be a table keyed by attribute")]
     faults = []
@@ -198,7 +202,9 @@ def _check_service(
     where = f"service '{name}'"
     faults = _check_attributes(where, data, SERVICE, classes)
     if not name.strip() or len(name) > 200 or not name.isprintable():
-        faults.append(Fault(where, "name", shown(name), "must be a printable text of 1 to 200 letters"))
+        faults.append(
+            Fault(where, "name", shown(name), "must be a printable text of 1 to 200 letters")
+        )
     if "service_time" in data and "service_distribution" in data:
         message = "stands beside service_time: give one of the two"
         faults.append(Fault(where, "service_distribution", "", message))
@@ -268,7 +274,9 @@ def _check_probabilities(graph: nx.DiGraph) -> list[Fault]:
         for job_class, total in wrong.items():
             whose = f" of class '{job_class}'" if job_class else ""
             message = f"the routes that leave{whose} add up to {total:.6g}: at most 1 is possible"
-            faults.append(Fault(f"service '{name}'", "routing_probability", f"{total:.6g}", message))
+            faults.append(
+                Fault(f"service '{name}'", "routing_probability", f"{total:.6g}", message)
+            )
     return faults
 
 
@@ -278,7 +286,9 @@ def _check_to_class(graph: nx.DiGraph, classes: Sequence[str]) -> list[Fault]:
         for target in set(per_class(data, ROUTE["to_class"], classes)) - {None}:
             if target not in classes:
                 message = f"is not a class{nearest(target, classes)}"
-                faults.append(Fault(f"route '{start}' -> '{end}'", "to_class", shown(target), message))
+                faults.append(
+                    Fault(f"route '{start}' -> '{end}'", "to_class", shown(target), message)
+                )
     return faults
 
 
@@ -303,7 +313,9 @@ def _check_flows(graph: nx.DiGraph) -> list[Fault]:
         backward[end].append(start)
         leaving[start] -= share
     reached = _closure(entries, _with_overflow(graph, classes, onward))
-    exits = {state for state in reached if leaving[state] > 1e-9 or _can_give_up(graph, state, classes)}
+    exits = {
+        state for state in reached if leaving[state] > 1e-9 or _can_give_up(graph, state, classes)
+    }
     escaping = _closure(exits, backward)
     return [
         *_unreached(graph, reached, classes),
@@ -345,7 +357,9 @@ def _can_give_up(graph: nx.DiGraph, state: State, classes: Sequence[str]) -> boo
 
 
 def _unreached(graph: nx.DiGraph, reached: set[State], classes: Sequence[str]) -> list[Fault]:
-    message = "nothing reaches it: it needs an external_arrival_rate or a route from a service in use"
+    message = (
+        "nothing reaches it: it needs an external_arrival_rate or a route from a service in use"
+    )
     return [
         Fault(f"service '{name}'", "", "", message)
         for name in graph.nodes
@@ -361,7 +375,9 @@ def _untimed(graph: nx.DiGraph, reached: set[State], classes: Sequence[str]) -> 
         for job_class, time, law in zip(classes, times, laws, strict=True):
             given = "service_time" in data or "service_distribution" in data
             if time is None and law is None and given and (name, job_class) in reached:
-                attribute = "service_distribution" if "service_distribution" in data else "service_time"
+                attribute = (
+                    "service_distribution" if "service_distribution" in data else "service_time"
+                )
                 message = f"class '{job_class}' comes here but the table does not name it"
                 faults.append(Fault(f"service '{name}'", attribute, "", message))
     return faults
@@ -400,9 +416,6 @@ def _check_deadlock(graph: nx.DiGraph) -> list[Fault]:
         "can all be full with jobs that wait for each other (deadlock); solved as if such jobs "
         "change places at once"
     )
-    return [
-        Fault("services " + ", ".join(f"'{name}'" for name in sorted(map(str, cycle))), "when_full", "",
-              message, "warning")
-        for cycle in nx.strongly_connected_components(ways)
-        if len(cycle) > 1
-    ]  # fmt: skip
+    cycles = [cycle for cycle in nx.strongly_connected_components(ways) if len(cycle) > 1]
+    named = [", ".join(f"'{name}'" for name in sorted(map(str, cycle))) for cycle in cycles]
+    return [Fault(f"services {names}", "when_full", "", message, "warning") for names in named]

@@ -83,7 +83,9 @@ def compile_network(network: Network) -> Compilation:
         discipline=_integers([DISCIPLINES[row.get("discipline", "fcfs")] for row in data]),
         when_full=_integers(full),
         external_when_full=_integers(outside),
-        overflow_to=_integers([index[row["overflow_to"]] if row.get("overflow_to") else -1 for row in data]),
+        overflow_to=_integers(
+            [index[row["overflow_to"]] if row.get("overflow_to") else -1 for row in data]
+        ),
         priority=_integers(_priorities(network, data)),
         service_time=times,
         service_scv=scvs,
@@ -140,7 +142,9 @@ def _priorities(network: Network, data: Sequence[dict[str, Any]]) -> list[list[i
         for name in network.classes
     ]
     rows = [per_class(row, SERVICE["priority"], network.classes) for row in data]
-    return [[g if own is None else own for g, own in zip(general, row, strict=True)] for row in rows]
+    return [
+        [g if own is None else own for g, own in zip(general, row, strict=True)] for row in rows
+    ]
 
 
 def _laws(

@@ -97,7 +97,7 @@ def _parameter(name: str, value: object) -> Any:
     return float(value)
 
 
-def _require(condition: bool, message: str) -> None:
+def _require(condition: bool, message: str) -> None:  # noqa: FBT001  # reads as a sentence
     if not condition:
         raise LawError(message)
 
@@ -107,9 +107,8 @@ def _exponential(mean: float) -> Law:
     return Law(mean, 1.0, code.EXPONENTIAL, (mean,))
 
 
-def _deterministic(value: float | None = None, mean: float | None = None) -> Law:
-    time = value if value is not None else mean
-    assert time is not None
+def _deterministic(value: float = math.nan, mean: float = math.nan) -> Law:
+    time = mean if math.isnan(value) else value
     _require(time > 0, f"value = {time:g} must be above 0")
     return Law(time, 0.0, code.DETERMINISTIC, (time,))
 
@@ -124,17 +123,16 @@ def _erlang(phases: float, mean: float) -> Law:
 
 
 def _hyperexponential(
-    probability: float | None = None,
-    mean1: float | None = None,
-    mean2: float | None = None,
-    mean: float | None = None,
-    scv: float | None = None,
+    probability: float = math.nan,
+    mean1: float = math.nan,
+    mean2: float = math.nan,
+    mean: float = math.nan,
+    scv: float = math.nan,
 ) -> Law:
-    if mean is not None and scv is not None:
+    if not math.isnan(mean):
         _require(mean > 0, f"mean = {mean:g} must be above 0")
         _require(scv >= 1, f"scv = {scv:g} must be at least 1 for a hyperexponential")
         return two_moment_law(mean, scv)
-    assert probability is not None and mean1 is not None and mean2 is not None
     _require(0 <= probability <= 1, f"probability = {probability:g} must be between 0 and 1")
     _require(mean1 > 0 and mean2 > 0, "mean1 and mean2 must be above 0")
     first = probability * mean1 + (1 - probability) * mean2
@@ -144,30 +142,28 @@ def _hyperexponential(
 
 
 def _gamma(
-    shape: float | None = None,
-    scale: float | None = None,
-    mean: float | None = None,
-    scv: float | None = None,
+    shape: float = math.nan,
+    scale: float = math.nan,
+    mean: float = math.nan,
+    scv: float = math.nan,
 ) -> Law:
-    if mean is not None and scv is not None:
+    if not math.isnan(mean):
         _require(mean > 0 and scv > 0, "mean and scv must be above 0")
         shape, scale = 1 / scv, mean * scv
-    assert shape is not None and scale is not None
     _require(shape > 0 and scale > 0, "shape and scale must be above 0")
     return Law(shape * scale, 1 / shape, code.GAMMA, (shape, scale))
 
 
 def _lognormal(
-    mu: float | None = None,
-    sigma: float | None = None,
-    mean: float | None = None,
-    scv: float | None = None,
+    mu: float = math.nan,
+    sigma: float = math.nan,
+    mean: float = math.nan,
+    scv: float = math.nan,
 ) -> Law:
-    if mean is not None and scv is not None:
+    if not math.isnan(mean):
         _require(mean > 0 and scv > 0, "mean and scv must be above 0")
         sigma = math.sqrt(math.log1p(scv))
         mu = math.log(mean) - sigma**2 / 2
-    assert mu is not None and sigma is not None
     _require(0 < sigma <= 5, f"sigma = {sigma:g} must be above 0 and at most 5")
     _require(abs(mu) <= 50, f"mu = {mu:g} must lie between -50 and 50")
     return Law(math.exp(mu + sigma**2 / 2), math.expm1(sigma**2), code.LOGNORMAL, (mu, sigma))
@@ -202,19 +198,31 @@ def _empirical(values: np.ndarray[Any, np.dtype[np.float64]]) -> Law:
     mean = float(values.mean())
     _require(mean > 0, "values must not all be 0")
     samples = tuple(float(v) for v in values)
-    return Law(mean, float(values.var()) / mean**2, code.EMPIRICAL, (0.0, float(len(samples))), samples)
+    return Law(
+        mean, float(values.var()) / mean**2, code.EMPIRICAL, (0.0, float(len(samples))), samples
+    )
 
 
 def _phase_type(
-    alpha: np.ndarray[Any, np.dtype[np.float64]], T: np.ndarray[Any, np.dtype[np.float64]]  # noqa: N803  # the literature's letter
+    alpha: np.ndarray[Any, np.dtype[np.float64]],
+    T: np.ndarray[Any, np.dtype[np.float64]],  # noqa: N803  # the literature's letter
 ) -> Law:
     order = alpha.size
-    _require(alpha.ndim == 1 and T.shape == (order, order), "T must be a square matrix of the size of alpha")
-    _require(bool(np.all(alpha >= 0)) and abs(alpha.sum() - 1) < 1e-9, "alpha must be probabilities that add up to 1")
+    _require(
+        alpha.ndim == 1 and T.shape == (order, order),
+        "T must be a square matrix of the size of alpha",
+    )
+    _require(
+        bool(np.all(alpha >= 0)) and abs(alpha.sum() - 1) < 1e-9,
+        "alpha must be probabilities that add up to 1",
+    )
     off = T - np.diag(np.diag(T))
     _require(
-        bool(np.all(off >= 0)) and bool(np.all(np.diag(T) < 0)) and bool(np.all(T.sum(axis=1) <= 1e-9)),
-        "T must have a negative diagonal, no negative rate beside it, and rows that add up to at most 0",
+        bool(np.all(off >= 0))
+        and bool(np.all(np.diag(T) < 0))
+        and bool(np.all(T.sum(axis=1) <= 1e-9)),
+        "T must have a negative diagonal, no negative rate beside it, and rows that add up to 0 or "
+        "less",
     )
     _require(float(np.linalg.cond(T)) < 1e12, "T must let every phase end (it is singular)")
     ones = np.ones(order)

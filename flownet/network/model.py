@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import networkx as nx
 
@@ -14,12 +14,9 @@ from flownet.network.attributes import DEFAULT_CLASS, NETWORK
 from flownet.network.check import check_graph, check_shape
 from flownet.network.values import is_absent, nearest, plain
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    Table = pd.DataFrame | Iterable[Mapping[str, Any]]
-
-ServiceName = Hashable
+Table = Any
+"""A pandas DataFrame, or an iterable of mappings, one a row."""
+ServiceName = str | int
 """A service's name: a text, or a whole number where the caller's graph has such nodes."""
 
 
@@ -85,7 +82,7 @@ class Network:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Network:
-        """Return the network of a document: tables ``network``, ``classes``, ``services``, ``routes``.
+        """Return the network of a document with ``network``, ``classes``, ``services``, ``routes``.
 
         Raises
         ------
@@ -292,7 +289,9 @@ def graph_of_document(document: Mapping[str, Any]) -> tuple[nx.DiGraph, list[Fau
     if isinstance(network, Mapping):
         graph.graph.update({str(key): value for key, value in network.items() if value is not None})
     else:
-        faults.append(Fault("document", "network", "", "a table [network] with time_unit is needed"))
+        faults.append(
+            Fault("document", "network", "", "a table [network] with time_unit is needed")
+        )
     classes = document.get("classes")
     if isinstance(classes, Mapping):
         graph.graph["classes"] = {str(key): value for key, value in classes.items()}
@@ -305,7 +304,9 @@ def graph_of_document(document: Mapping[str, Any]) -> tuple[nx.DiGraph, list[Fau
 
 def _add_services(graph: nx.DiGraph, rows: Any, faults: list[Fault]) -> None:
     if not isinstance(rows, (list, tuple)) or not rows:
-        faults.append(Fault("document", "services", "", "a list with at least one service is needed"))
+        faults.append(
+            Fault("document", "services", "", "a list with at least one service is needed")
+        )
         return
     for number, row in enumerate(rows, start=1):
         where = f"service no. {number}"
@@ -353,7 +354,7 @@ def _add_routes(graph: nx.DiGraph, rows: Any, faults: list[Fault]) -> None:
 
 
 def _own_copy(graph: nx.DiGraph) -> nx.DiGraph:
-    """Return a deep copy with plain values; nodes that are neither text nor whole number as text."""
+    """Return a deep copy with plain values; names that are no text or whole number as text."""
     own = nx.DiGraph()
     own.graph.update(
         {k: plain(v) for k, v in graph.graph.items() if v is not None and not _is_incidental(k)}

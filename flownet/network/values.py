@@ -69,12 +69,13 @@ def _adapter(attribute: Attribute) -> TypeAdapter[Any]:
     if attribute.kind in {"number", "probability"}:
         high = min(attribute.high, LARGEST)
         bound = {"gt": attribute.low} if attribute.low_open else {"ge": attribute.low}
-        finite = Annotated[float, Field(strict=True, le=high, allow_inf_nan=False, **bound)]  # type: ignore[call-overload]  # keywords chosen at run time
+        finite = Annotated[float, Field(strict=True, le=high, allow_inf_nan=False, **bound)]
         return TypeAdapter(finite)
     if attribute.kind == "whole":
         return TypeAdapter(Annotated[int, Field(strict=True, ge=attribute.low, le=attribute.high)])
     if attribute.kind == "choice":
-        return TypeAdapter(Literal[attribute.choices])
+        choice: Any = Literal[attribute.choices]
+        return TypeAdapter(choice)
     if attribute.kind == "boolean":
         return TypeAdapter(Annotated[bool, Strict()])
     if attribute.kind == "text":

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import networkx as nx
 
-from flownet.errors import Fault, NetworkError, ReadError
+from flownet.errors import Fault, ReadError
 from flownet.network.attributes import NETWORK, ROUTE, SERVICE
 from flownet.network.model import Network
-from flownet.readers.flat import flatten, unflatten, value_of
+from flownet.readers.flat import flatten, number_of, unflatten, value_of
 from flownet.readers.pathsimr import is_pathsimr, read_pathsimr
 from flownet.readers.text import read_rows, read_text, write_whole
 
@@ -114,7 +114,9 @@ def write(network: Network, path: str | os.PathLike[str], *, node_link: bool = F
         write_whole(target, tomli_w.dumps(network.to_dict()))
     elif suffix == ".json":
         content = _node_link(network) if node_link else network.to_dict()
-        write_whole(target, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+        write_whole(
+            target, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        )
     elif suffix == ".graphml":
         write_whole(target, "\n".join(nx.generate_graphml(_flat_graph(network))) + "\n")
     elif suffix == "":
@@ -160,17 +162,16 @@ def _unreadable(path: Path, kind: str, error: BaseException) -> ReadError:
 def _node_link(network: Network) -> dict[str, Any]:
     """Return networkx's node-link form, with 'inf' as text."""
     document = network.to_dict()
+    whole = dict(document["network"])
+    if "classes" in document:
+        whole["classes"] = document["classes"]
     return {
         "directed": True,
         "multigraph": False,
-        "graph": {**document["network"], **({"classes": document["classes"]} if "classes" in document else {})},
-        "nodes": [{"id": row["name"], **{k: v for k, v in row.items() if k != "name"}} for row in document["services"]],
-        "edges": [
-            {"source": row["from"], "target": row["to"],
-             **{k: v for k, v in row.items() if k not in {"from", "to"}}}
-            for row in document["routes"]
-        ],
-    }  # fmt: skip
+        "graph": whole,
+        "nodes": [_renamed(row, {"name": "id"}) for row in document["services"]],
+        "edges": [_renamed(row, {"from": "source", "to": "target"}) for row in document["routes"]],
+    }
 
 
 def _from_node_link(content: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -250,7 +251,7 @@ def _parsed(data: dict[str, Any], attributes: Any) -> dict[str, Any]:
 
 
 def _read_tables(services: Path, routes: Path) -> dict[str, Any]:
-    """Return the document of two tables; columns ``network.x`` and ``classes.x.y`` are of the whole."""
+    """Return the document of two tables; ``network.x`` and ``classes.x.y`` are of the whole."""
     rows = read_rows(services)
     whole: dict[str, Any] = {"network": {}, "classes": {}}
     listed = []
@@ -272,8 +273,6 @@ def _read_tables(services: Path, routes: Path) -> dict[str, Any]:
 
 
 def _class_value(value: Any) -> Any:
-    from flownet.readers.flat import number_of
-
     return number_of(value) if value != "{}" else value
 
 
@@ -310,5 +309,3 @@ _READERS: Final[dict[str, Callable[[Path], dict[str, Any]]]] = {
     ".json": _read_json,
     ".graphml": _read_graphml,
 }
-
-__all__ = ["FORMATS", "NetworkError", "read", "read_document", "write"]

@@ -26,7 +26,9 @@ def example_path(name: str) -> Path:
     """
     files = _files()
     if name not in files:
-        message = f"is no packaged system; there are {', '.join(sorted(files))}{nearest(name, files)}"
+        message = (
+            f"is no packaged system; there are {', '.join(sorted(files))}{nearest(name, files)}"
+        )
         raise UnknownNameError([Fault("example", "", repr(name), message)])
     return files[name]
 

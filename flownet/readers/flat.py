@@ -1,7 +1,7 @@
-"""Tables flattened into attribute names, for formats that hold only single values.
+r"""Tables flattened into attribute names, for formats that hold only single values.
 
 ``service_time = {frail = 3, other = 2}`` becomes ``service_time.frail`` and ``service_time.other``;
-a dot inside a name is written ``\\.``, a list as JSON, an empty table as ``{}``.
+a dot inside a name is written ``\.``, a list as JSON, an empty table as ``{}``.
 """
 
 from __future__ import annotations

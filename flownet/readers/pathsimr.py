@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from pathlib import Path
 from typing import Any, Final
@@ -100,7 +101,11 @@ def read_pathsimr(path: Path, calendar: Path | None, time_unit: str | None) -> d
 def _calendar_path(path: Path, calendar: Path | None) -> Path:
     if calendar is not None:
         return calendar
-    for old, new in (("Network", "Calendar"), ("network", "calendar"), ("input_template", "cal_input")):
+    for old, new in (
+        ("Network", "Calendar"),
+        ("network", "calendar"),
+        ("input_template", "cal_input"),
+    ):
         beside = path.with_name(path.name.replace(old, new))
         if beside != path and beside.exists():
             return beside
@@ -122,7 +127,7 @@ class _Template:
         expected = 1 + width + 4 + 2 * width
         if len(header) != expected:
             message = (
-                f"has {len(header)} columns; a template of {width} nodes has {expected}: the nodes, "
+                f"has {len(header)} columns; a template of {width} nodes has {expected}: nodes, "
                 "serv_dist, serv_dist_param, ext_queue, int_queue, then delay laws and parameters"
             )
             raise ReadError([Fault(self.file, "", "", message)], path.name)
@@ -213,7 +218,9 @@ class _Template:
                     route |= {"transfer_delay": delay, "holds_server": True}
                 routes.append(route)
         if any("transfer_delay" in route for route in routes):
-            self.notes.append("Transition delays are taken by their means; the bed is held meanwhile.")
+            self.notes.append(
+                "Transition delays are taken by their means; the bed is held meanwhile."
+            )
         return routes
 
 
@@ -255,7 +262,7 @@ def _mean(
     rows = sorted(rows)
     if len(rows) == 1:
         return rows[0][2]
-    for (_, end, _), (start, _, _) in zip(rows, rows[1:], strict=False):
+    for (_, end, _), (start, _, _) in itertools.pairwise(rows):
         if end != start:
             message = f"the rows of {key[0]} leave a gap or overlap between {end:g} and {start:g}"
             source.faults.append(Fault(f"{where}, node '{key[1]}'", key[0], "", message))
@@ -286,7 +293,9 @@ def _service(source: _Template, name: str, means: dict[tuple[str, str], float]) 
         source.faults.append(Fault(where, "cap", "" if math.isnan(beds) else f"{beds:g}", message))
     outside, inside = source.queue(name, 0), source.queue(name, 1)
     if math.isfinite(inside) and beds != round(beds):
-        source.notes.append(f"The mean capacity of {name}, {beds:g}, is rounded to {max(1, round(beds))}.")
+        source.notes.append(
+            f"The mean capacity of {name}, {beds:g}, is rounded to {max(1, round(beds))}."
+        )
         beds = float(max(1, round(beds)))
     service: dict[str, Any] = {"name": name, "servers": beds, "server_label": "bed"}
     law = source.law(name, "serv_dist", row[1 + source.width], row[2 + source.width])

@@ -48,7 +48,9 @@ def read_rows(path: Path, largest: int = 200_000_000) -> list[dict[str, str]]:
     except csv.Error as error:
         raise ReadError([Fault(where, "", "", f"is not CSV: {error}")], path.name) from error
     if not table:
-        raise ReadError([Fault(where, "", "", "is empty: a row of column names is needed")], path.name)
+        raise ReadError(
+            [Fault(where, "", "", "is empty: a row of column names is needed")], path.name
+        )
     names = [name.strip() for name in table[0]]
     faults = [
         Fault(where, name, "", "the column stands twice")

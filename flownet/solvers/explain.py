@@ -46,7 +46,7 @@ def summary(solution: Solution) -> str:
     warnings = solution.warnings
     more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
     last = f"  warning: {warnings[0]}{more}" if warnings else "  no warnings"
-    return "\n".join([head, standing, last])
+    return f"{head}\n{standing}\n{last}"
 
 
 def warnings_of(solution: Solution) -> tuple[str, ...]:
@@ -72,7 +72,8 @@ def _overload(solution: Solution) -> list[str]:
             "what arrives"
         )
         lines.append(
-            f"'{network.label(service)}' is overloaded (load ratio {row['load_ratio']:.3g}): {reason}; "
+            f"'{network.label(service)}' is overloaded (load ratio {row['load_ratio']:.3g}): "
+            f"{reason}; "
             f"its backlog grows by {figure(row['growth_rate'])} jobs per {network.time_unit}, and "
             f"waits have no steady state"
         )
@@ -87,7 +88,11 @@ def _near_critical(solution: Solution) -> list[str]:
     for position, service in enumerate(table.index):
         row = table.iloc[position]
         held = float(row["occupancy"])
-        if row["growth_rate"] > 0 or not NEAR_CRITICAL <= held or np.isfinite(arrays.capacity[position]):
+        if (
+            row["growth_rate"] > 0
+            or not held >= NEAR_CRITICAL
+            or np.isfinite(arrays.capacity[position])
+        ):
             continue
         if not held < 1:
             continue
@@ -95,9 +100,9 @@ def _near_critical(solution: Solution) -> list[str]:
         holding = held * float(row["servers"]) / served
         settle = holding / float(row["servers"]) / (1 - held**0.5) ** 2
         lines.append(
-            f"'{network.label(service)}' is near its limit (occupancy {held:.1%}): the steady state "
-            f"shown is approached over about {figure(settle)} {network.time_unit}s, and small "
-            "errors in the figures given change it much"
+            f"'{network.label(service)}' is near its limit (occupancy {held:.1%}): the steady "
+            f"state shown is approached over about {figure(settle)} {network.time_unit}s, and "
+            "small errors in the figures given change it much"
         )
     return lines
 
@@ -123,6 +128,7 @@ def explain(solution: Solution) -> str:
     from flownet.solvers.register import METHODS
 
     method = METHODS[solution.method]
+    kind = "exact" if method.exact else "approximate"
     lines = [
         summary(solution).splitlines()[0],
         f"Method: {method.name}, {'exact' if solution.exact else 'approximate'}; {solution.choice}.",

@@ -105,9 +105,7 @@ def goal_value(solution: Solution, goal: str) -> GoalValue:
         return GoalValue(goal, growth, _throughput(solution))
     if goal == "cost":
         return GoalValue(goal, growth, math.inf if growth > 0 else _cost(solution))
-    turned_away = float(
-        system["loss_rate"] + system["overflow_rate"] + system["abandonment_rate"]
-    )
+    turned_away = float(system["loss_rate"] + system["overflow_rate"] + system["abandonment_rate"])
     delay = math.inf if growth > 0 else float(system["delay"])
     if turned_away > 0 and solution.can_turn_away:
         delay += _loss_in_delay(solution)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csc_array, eye_array
 from scipy.sparse.linalg import SuperLU, splu
 
-from flownet.kernels.compiled import CompiledNetwork, Floats, Measures
+from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers, Measures
 
 
 class Leaving(NamedTuple):
@@ -40,9 +40,15 @@ def share(part: Floats, whole: Floats) -> Floats:
 def _routing(compiled: CompiledNetwork) -> csc_array:
     """Return the routing probabilities as a matrix over states."""
     size = compiled.route_start.size - 1
-    rows = np.repeat(np.arange(size), np.diff(compiled.route_start.astype(np.int64)))
     columns = compiled.route_to.astype(np.int64)
-    return csc_array((compiled.route_probability, (rows, columns)), shape=(size, size))
+    places = (_origins(compiled), columns)
+    return csc_array((compiled.route_probability, places), shape=(size, size))
+
+
+def _origins(compiled: CompiledNetwork) -> Integers:
+    """Return the state that each route leaves."""
+    counts = np.diff(compiled.route_start.astype(np.int64)).astype(np.int64)
+    return np.repeat(np.arange(counts.size), counts)
 
 
 def _exit_probability(compiled: CompiledNetwork) -> Floats:
@@ -58,9 +64,9 @@ def _exit_probability(compiled: CompiledNetwork) -> Floats:
 def _transit_delays(compiled: CompiledNetwork) -> Floats:
     """Return the mean transfer delay after a completion that does not hold the server, by state."""
     free = np.where(compiled.holds_server, 0.0, compiled.transfer_delay)
-    size = compiled.route_start.size - 1
-    rows = np.repeat(np.arange(size), np.diff(compiled.route_start.astype(np.int64)))
-    return np.bincount(rows, weights=compiled.route_probability * free, minlength=size)
+    delays = np.zeros(compiled.route_start.size - 1)
+    np.add.at(delays, _origins(compiled), compiled.route_probability * free)
+    return delays
 
 
 def leaving(compiled: CompiledNetwork, measures: Measures) -> Leaving:
@@ -124,9 +130,7 @@ def solve_journeys(compiled: CompiledNetwork, measures: Measures) -> Journeys:
     )
 
 
-def _overflow_matrix(
-    compiled: CompiledNetwork, going: Floats, shape: tuple[int, ...]
-) -> csc_array:
+def _overflow_matrix(compiled: CompiledNetwork, going: Floats, shape: tuple[int, ...]) -> csc_array:
     """Return the matrix that sends the overflowing share of each state to the overflow service."""
     services, classes = np.indices(shape)
     target = compiled.overflow_to[services.ravel()]
@@ -135,13 +139,14 @@ def _overflow_matrix(
     return csc_array((going[rows], (rows, columns)), shape=(going.size, going.size))
 
 
-def _meets(system: SuperLU, infinite: Floats, external: Floats) -> Floats:
+def _meets(system: SuperLU, infinite: Booleans, external: Floats) -> Booleans:
     """Return which classes reach a state without finite times."""
     if not infinite.any():
         return np.zeros(external.shape[1], dtype=np.bool_)
     reaching = system.solve(infinite.astype(np.float64)).reshape(external.shape) > 1e-14
-    return (reaching & (external > 0)).any(axis=0)
+    return np.asarray((reaching & (external > 0)).any(axis=0))
 
 
 def _over(total: Floats, weight: Floats) -> Floats:
-    return np.divide(total, weight, out=np.full(weight.shape, math.nan), where=weight > 0)
+    shares: Floats = np.divide(total, weight, out=np.full(weight.shape, math.nan), where=weight > 0)
+    return shares

@@ -136,7 +136,9 @@ def _some(names: list[str]) -> str:
 def blocking_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     """Return why the blocking decomposition does not apply."""
     reasons: list[tuple[str, int]] = []
-    if not any(reason in {"blocking", "wait_outside"} for reason, _ in decomposition_reasons(compiled)):
+    if not any(
+        reason in {"blocking", "wait_outside"} for reason, _ in decomposition_reasons(compiled)
+    ):
         reasons.append(("no_blocking", -1))
     finite, room = np.isfinite(compiled.servers), np.isfinite(compiled.capacity)
     fractional = finite & (np.where(finite, compiled.servers, 0.0) % 1 != 0)
@@ -171,7 +173,7 @@ METHODS: Final[dict[str, Method]] = {
             "product_form",
             solve_product_form,
             _in_words(product_form_reasons, REASONS),
-            True,
+            True,  # noqa: FBT003  # exact, or not
             "Jackson (1957), Oper. Res. 5:518; Baskett, Chandy, Muntz, Palacios (1975), J. ACM "
             "22:248",
             "traffic equations; every service as M/M/c (or as an infinite server, or processor "
@@ -182,7 +184,7 @@ METHODS: Final[dict[str, Method]] = {
             "decomposition",
             solve_decomposition,
             _in_words(decomposition_reasons, REASONS),
-            False,
+            False,  # noqa: FBT003  # exact, or not
             "Whitt (1983), Bell Syst. Tech. J. 62:2779 (QNA); Whitt (1993), Prod. Oper. Manag. "
             "2:114 (GI/G/c); Erlang (1917) for loss",
             "traffic equations; a linear system for the variability of the flows; every service "
@@ -193,7 +195,7 @@ METHODS: Final[dict[str, Method]] = {
             "blocking",
             solve_compressed,
             _in_words(blocking_reasons, REASONS),
-            False,
+            False,  # noqa: FBT003  # exact, or not
             "flownet's own decomposition (docs/methods.md), in the line of Perros and Altiok "
             "(1986) and of Osorio and Bierlaire (2009), Eur. J. Oper. Res. 196:996",
             "a small Markov chain a service over the jobs there, those that wait for a place there "
@@ -204,7 +206,7 @@ METHODS: Final[dict[str, Method]] = {
             "exact",
             solve_chain,
             chain_reasons,
-            True,
+            True,  # noqa: FBT003  # exact, or not
             "Stewart (2009), Probability, Markov Chains, Queues, and Simulation, ch. 9 and 10",
             "the continuous-time Markov chain of the whole network, state by state; unlimited "
             "queues cut off where they stand no more than 1e-12 of the time (truncation_mass)",

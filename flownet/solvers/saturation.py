@@ -76,8 +76,11 @@ def offered_loads(arrays: CompiledNetwork) -> Floats:
     The time for which a server is held during transfers counts as work.
     """
     size = arrays.route_start.size - 1
-    rows = np.repeat(np.arange(size), np.diff(arrays.route_start.astype(np.int64)))
+    counts = np.diff(arrays.route_start.astype(np.int64)).astype(np.int64)
+    rows = np.repeat(np.arange(size), counts)
     held = arrays.route_probability * np.where(arrays.holds_server, arrays.transfer_delay, 0.0)
     transfer = np.bincount(rows, weights=held, minlength=size).reshape(arrays.service_time.shape)
-    loads: Floats = (solve_traffic(arrays).arrival_rate * (arrays.service_time + transfer)).sum(axis=1)
+    loads: Floats = (solve_traffic(arrays).arrival_rate * (arrays.service_time + transfer)).sum(
+        axis=1
+    )
     return loads

@@ -187,7 +187,8 @@ class Solution:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values that go to JSON and back without loss."""
         measures = {
-            name: _listed(value) for name, value in zip(Measures._fields, self.measures, strict=True)
+            name: _listed(value)
+            for name, value in zip(Measures._fields, self.measures, strict=True)
         }
         return {
             "network": self.network.to_dict(),

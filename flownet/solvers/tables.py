@@ -47,9 +47,7 @@ def _labelled(frame: pd.DataFrame, time_unit: str, currency: str) -> pd.DataFram
 
 def state_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
     """Return the columns by service and class, each an array (n, R)."""
-    present = (
-        m.number_waiting + m.number_in_service + m.number_blocked + m.number_held_in_transfer
-    )
+    present = m.number_waiting + m.number_in_service + m.number_blocked + m.number_held_in_transfer
     blocked_time = ratio(m.number_blocked, m.throughput)
     held_time = ratio(m.number_held_in_transfer, m.throughput)
     serving = ratio(m.number_in_service, m.throughput)
@@ -82,15 +80,13 @@ def state_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
 
 
 def _outside_time(c: Compilation, m: Measures) -> Floats:
-    """Return the mean time outside of the jobs that come from there (from transit where none do)."""
+    """Return the mean time outside of jobs that come from there, else of those in transit."""
     external = c.arrays.external_arrival_rate - m.loss_rate - m.overflow_rate
     asking = np.where(c.arrays.external_arrival_rate > 0, external, m.arrival_rate)
     return np.where(np.isinf(m.number_outside), math.inf, ratio(m.number_outside, asking))
 
 
-def class_state_table(
-    c: Compilation, m: Measures, time_unit: str, currency: str
-) -> pd.DataFrame:
+def class_state_table(c: Compilation, m: Measures, time_unit: str, currency: str) -> pd.DataFrame:
     """Return one row a service and class."""
     columns = state_columns(c, m)
     entering = c.arrays.external_arrival_rate.sum(axis=0)
@@ -133,7 +129,9 @@ def service_table(
             "occupancy": ratio(held, servers),
             **{name: total[name] for name in _NUMBERS},
             **{name: _mean(by_state[name], weights) for name in _TIMES},
-            "outside_time": _mean(by_state["outside_time"], np.where(external > 0, external, weights)),
+            "outside_time": _mean(
+                by_state["outside_time"], np.where(external > 0, external, weights)
+            ),
             "wait_probability": m.wait_probability,
             "probability_full": m.probability_full,
             "blocking_probability": m.blocking_probability,
@@ -222,7 +220,7 @@ def system_series(c: Compilation, m: Measures) -> pd.Series[float]:
 
 
 def blocked_by_table(c: Compilation, m: Measures) -> pd.DataFrame:
-    """Return who waits for whom: rows hold the blocked job, columns are waited for; mean numbers."""
+    """Return who waits for whom: a row's jobs are blocked for a column's places; mean numbers."""
     matrix = np.zeros((len(c.services), len(c.services)))
     np.add.at(matrix, (m.blocked_by_from, m.blocked_by_to), m.blocked_by_number)
     index = pd.Index(c.services, name="blocked at")
@@ -238,9 +236,7 @@ def records(value: Any) -> Any:
             {str(key): records(item) for key, item in row.items()}
             for row in frame.to_dict(orient="records")
         ]
-    if isinstance(value, pd.Series):
-        return {str(key): records(item) for key, item in value.items()}
-    if isinstance(value, dict):
+    if isinstance(value, (pd.Series, dict)):
         return {str(key): records(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [records(item) for item in value]

@@ -12,7 +12,7 @@ from flownet.display import figure
 
 if TYPE_CHECKING:
     from flownet.constraint.find import Finding
-    from flownet.network.model import Network, ServiceName
+    from flownet.network.model import ServiceName
     from flownet.solvers.solution import Solution
 
 WIDTH, HEIGHT = 204, 62
@@ -94,7 +94,9 @@ def layers(graph: nx.DiGraph, entries: list[ServiceName]) -> dict[ServiceName, i
     return column
 
 
-def places(graph: nx.DiGraph, column: dict[ServiceName, int]) -> dict[ServiceName, tuple[int, float]]:
+def places(
+    graph: nx.DiGraph, column: dict[ServiceName, int]
+) -> dict[ServiceName, tuple[int, float]]:
     """Return column and row of each service; rows are ordered to keep neighbours near."""
     rows: dict[int, list[ServiceName]] = {}
     for node in graph.nodes:
@@ -103,15 +105,18 @@ def places(graph: nx.DiGraph, column: dict[ServiceName, int]) -> dict[ServiceNam
     near = graph.to_undirected(as_view=True)
     for _ in range(6):
         for index in sorted(rows):
-            def middle(node: ServiceName) -> float:
-                around = [height[other] for other in near[node] if other != node]
-                return sum(around) / len(around) if around else height[node]
-
-            rows[index].sort(key=middle)
+            middle = {node: _middle(node, near, height) for node in rows[index]}
+            rows[index].sort(key=middle.__getitem__)
             offset = -(len(rows[index]) - 1) / 2
             height |= {node: offset + i for i, node in enumerate(rows[index])}
     lowest = min(height.values())
     return {node: (column[node], height[node] - lowest) for node in graph.nodes}
+
+
+def _middle(node: ServiceName, near: Any, height: dict[ServiceName, float]) -> float:
+    """Return the mean row of a service's neighbours; its own where it has none."""
+    around = [height[other] for other in near[node] if other != node]
+    return sum(around) / len(around) if around else height[node]
 
 
 def draw(solution: Solution, finding: Finding | None) -> Map:
@@ -151,7 +156,7 @@ def _flows(solution: Solution) -> dict[tuple[ServiceName, ServiceName], float]:
     """Return jobs per T along each route, summed over classes."""
     arrays, names = solution.compilation.arrays, solution.compilation.services
     classes = len(solution.compilation.classes)
-    counts = np.diff(arrays.route_start.astype(np.int64))
+    counts = np.diff(arrays.route_start.astype(np.int64)).astype(np.int64)
     origin = np.repeat(np.arange(counts.size), counts)
     rates = solution.measures.throughput.ravel()[origin] * arrays.route_probability
     flows: dict[tuple[ServiceName, ServiceName], float] = {}
@@ -165,9 +170,7 @@ def _thickness(share: float) -> float:
     return 1.2 + 8.8 * math.sqrt(max(share, 0.0))
 
 
-def _arrow(
-    start: tuple[float, float], end: tuple[float, float], share: float, title: str
-) -> Arrow:
+def _arrow(start: tuple[float, float], end: tuple[float, float], share: float, title: str) -> Arrow:
     """Return the curve of one route; what returns to an earlier column swings below."""
     (x0, y0), (x1, y1) = start, end
     width = _thickness(share)
@@ -181,7 +184,10 @@ def _arrow(
         return Arrow(path, width, title, back=False)
     a, b = (x0 + WIDTH * 0.6, y0 + HEIGHT), (x1 + WIDTH * 0.4, y1 + HEIGHT + 6)
     depth = max(a[1], b[1]) + 52
-    path = f"M {a[0]:.0f} {a[1]:.0f} C {a[0]:.0f} {depth:.0f} {b[0]:.0f} {depth:.0f} {b[0]:.0f} {b[1]:.0f}"
+    path = (
+        f"M {a[0]:.0f} {a[1]:.0f} C {a[0]:.0f} {depth:.0f} {b[0]:.0f} {depth:.0f} "
+        f"{b[0]:.0f} {b[1]:.0f}"
+    )
     return Arrow(path, width, title, back=True)
 
 

@@ -119,7 +119,9 @@ def test_two_equal_services_are_named_as_a_set():
 
 
 def test_nothing_limits_where_nobody_waits():
-    services = [{"name": "home", "servers": "inf", "service_time": 3.0, "external_arrival_rate": 1.0}]
+    services = [
+        {"name": "home", "servers": "inf", "service_time": 3.0, "external_arrival_rate": 1.0}
+    ]
     finding = fn.find_constraint(
         fn.Network.from_dict({"network": {"time_unit": "day"}, "services": services})
     )
@@ -129,7 +131,13 @@ def test_nothing_limits_where_nobody_waits():
 
 def test_delay_is_refused_where_jobs_are_lost_without_a_price():
     services = [
-        {"name": "ward", "servers": 3, "capacity": 4, "service_time": 1.0, "external_arrival_rate": 2.5}
+        {
+            "name": "ward",
+            "servers": 3,
+            "capacity": 4,
+            "service_time": 1.0,
+            "external_arrival_rate": 2.5,
+        }
     ]
     network = fn.Network.from_dict({"network": {"time_unit": "day"}, "services": services})
     with pytest.raises(fn.FlownetError, match="cost_of_loss"):

@@ -1,4 +1,4 @@
-"""Every fault is found at once, and said with the service, the attribute and what would be right."""
+"""Every fault is found at once, said with the service, the attribute, and what is right."""
 
 import math
 
@@ -100,7 +100,9 @@ def test_an_impossible_law_is_named(law, says):
 
 
 def test_missing_service_time_and_time_unit_are_both_told():
-    description = document(network={}, services=[{"name": "ED", "external_arrival_rate": 1}], routes=[])
+    description = document(
+        network={}, services=[{"name": "ED", "external_arrival_rate": 1}], routes=[]
+    )
     assert {fault.attribute for fault in faults(description)} == {"time_unit", "service_time"}
 
 
@@ -113,7 +115,10 @@ def test_faults_of_every_kind_are_told_together():
             {"name": "ED", "service_time": 1.0},
             {"service_time": 1.0},
         ],
-        "routes": [{"from": "ED", "to": "Wad"}, {"from": "ED", "to": "ED", "routing_probability": 1.2}],
+        "routes": [
+            {"from": "ED", "to": "Wad"},
+            {"from": "ED", "to": "ED", "routing_probability": 1.2},
+        ],
     }
     said = "\n".join(map(str, faults(description)))
     for part in ("servces", "stands twice", "a name is needed", "to = 'Wad'", "time_unit",
@@ -191,11 +196,15 @@ def test_the_table_of_attributes_is_whole():
 
 rubbish = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 names = st.sampled_from(["ED", "Ward", "", "x"]) | rubbish
-service_like = st.dictionaries(st.sampled_from(sorted(SERVICE)) | st.text(max_size=5), rubbish, max_size=6)
+service_like = st.dictionaries(
+    st.sampled_from(sorted(SERVICE)) | st.text(max_size=5), rubbish, max_size=6
+)
 route_like = st.fixed_dictionaries(
     {}, optional={"from": names, "to": names, "routing_probability": rubbish, "to_class": rubbish}
 )
@@ -208,7 +217,9 @@ route_like = st.fixed_dictionaries(
             "network": rubbish | st.fixed_dictionaries({"time_unit": st.just("hour")}),
             "classes": rubbish | st.dictionaries(st.text(max_size=3), st.just({}), max_size=2),
             "services": rubbish
-            | st.lists(service_like.flatmap(lambda s: names.map(lambda n: {**s, "name": n})), max_size=3),
+            | st.lists(
+                service_like.flatmap(lambda s: names.map(lambda n: {**s, "name": n})), max_size=3
+            ),
             "routes": rubbish | st.lists(route_like, max_size=3),
         },
     )
@@ -217,8 +228,7 @@ route_like = st.fixed_dictionaries(
 def test_rubbish_is_refused_by_our_own_errors_or_solved(description):
     try:
         network = fn.Network.from_dict(description)
-    except fn.FlownetError as error:
-        assert str(error)
+    except fn.FlownetError:
         return
     # what passes the check makes sense: it compiles and goes round
     assert fn.Network.from_dict(network.to_dict()) == network
@@ -231,7 +241,10 @@ def test_rubbish_in_a_graph_is_refused_or_accepted_without_a_traceback(attribute
     try:
         fn.Network.from_graph(graph)
     except fn.FlownetError as error:
-        assert "'a'" in str(error) or "class" in str(error) or "jobs arrive" in str(error)
+        said = str(error)
+    else:
+        said = "'a' is fine"
+    assert "'a'" in said or "class" in said or "jobs arrive" in said
 
 
 def test_a_document_that_contains_itself_is_refused():

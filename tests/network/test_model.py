@@ -14,8 +14,11 @@ from flownet.network.compile import compile_network
 
 GRAPH = nx.DiGraph(name="clinic", time_unit="day", classes={"frail": {"priority": 1}, "other": {}})
 GRAPH.add_node("desk", servers=np.int64(2), service_time={"frail": 0.2, "other": np.float64(0.1)},
-               external_arrival_rate={"other": 5.0, "frail": 1.0}, organisation="Trust")  # fmt: skip
-GRAPH.add_node("scan", servers=1, service_time=0.2, waiting_room=3, origin={"servers": "assumed: x"})
+               external_arrival_rate={"other": 5.0, "frail": 1.0},
+               organisation="Trust")  # fmt: skip
+GRAPH.add_node(
+    "scan", servers=1, service_time=0.2, waiting_room=3, origin={"servers": "assumed: x"}
+)
 GRAPH.add_edge("desk", "scan", routing_probability={"frail": 0.9})
 
 

@@ -10,7 +10,7 @@ from flownet.readers.flat import flatten, unflatten
 
 RICH = {
     "network": {"name": "rich <b>", "time_unit": "hour", "currency": "GBP", "cost_of_loss": 5.0,
-                "notes": "two\nlines, \"quotes\" and ünïcode"},
+                "notes": 'two\nlines, "quotes" and ünïcode'},
     "classes": {"frail": {"label": "Frail", "priority": 1}, "a.b": {}},
     "services": [
         {"name": "ED", "servers": 3, "external_arrival_rate": {"frail": 0.5, "a.b": 1.0},
@@ -19,9 +19,9 @@ RICH = {
          "capacity": "inf", "patience": {"frail": 3.0},
          "origin": {"servers": "published: somebody, table 2"},
          "standard_error": {"external_arrival_rate": {"frail": 0.1}}},
-        {"name": "Ward, \"A\"", "servers": "inf", "service_time": 2, "organisation": "Trust"},
+        {"name": 'Ward, "A"', "servers": "inf", "service_time": 2, "organisation": "Trust"},
     ],
-    "routes": [{"from": "ED", "to": "Ward, \"A\"", "routing_probability": {"frail": 0.5},
+    "routes": [{"from": "ED", "to": 'Ward, "A"', "routing_probability": {"frail": 0.5},
                 "transfer_delay": 0.25, "holds_server": True, "to_class": {"frail": "a.b"},
                 "origin": {"transfer_delay": "assumed"}}],
 }  # fmt: skip
@@ -75,8 +75,8 @@ def test_flat_tables_go_round():
         ("n.json", "[" * 100_000, "is not JSON"),
         ("n.json", "[]", "must hold an object"),
         ("n.json", '{"nodes": 3}', "node-link"),
-        ("n.json", '{"network": {"time_unit": "hour"}, "services": [{"name": "a", "service_time": NaN}]}',
-         "service_time = nan"),
+        ("n.json", '{"network": {"time_unit": "day"}, "services": [{"name": "a", "target": NaN}]}',
+         "target = nan"),
         ("n.graphml", "<graphml>", "is not GraphML"),
         ("n.graphml", '<!DOCTYPE x [<!ENTITY a "b">]><graphml/>', "entities"),
         ("n.xlsx", "x", "no known format"),

@@ -14,7 +14,11 @@ from flownet.solvers.solution import Solution
 
 def network(*services, routes=(), **whole):
     return fn.Network.from_dict(
-        {"network": {"time_unit": "hour", **whole}, "services": list(services), "routes": list(routes)}
+        {
+            "network": {"time_unit": "hour", **whole},
+            "services": list(services),
+            "routes": list(routes),
+        }
     )
 
 
@@ -22,7 +26,9 @@ def test_auto_takes_the_first_that_applies_and_says_why():
     exact = fn.solve(network({"name": "a", "service_time": 0.5, "external_arrival_rate": 1.0}))
     assert (exact.method, exact.exact, exact.assumptions) == ("product_form", True, ())
     general = fn.solve(
-        network({"name": "a", "service_time": 0.5, "service_scv": 2.0, "external_arrival_rate": 1.0})
+        network(
+            {"name": "a", "service_time": 0.5, "service_scv": 2.0, "external_arrival_rate": 1.0}
+        )
     )
     assert general.method == "decomposition"
     assert "not exponential" in general.choice
@@ -32,7 +38,9 @@ def test_auto_takes_the_first_that_applies_and_says_why():
 def test_pollaczek_khinchine_and_erlang_loss_come_out():
     """M/G/1: Wq = lambda E[S^2] / (2 (1 - rho)); M/G/c/c: Erlang B, here B(2, 1) = 1/5."""
     mg1 = fn.solve(
-        network({"name": "a", "service_time": 0.5, "service_scv": 3.0, "external_arrival_rate": 1.0})
+        network(
+            {"name": "a", "service_time": 0.5, "service_scv": 3.0, "external_arrival_rate": 1.0}
+        )
     )
     assert mg1.services.loc["a", "waiting_time"] == pytest.approx(0.25 * 4 / (2 * 0.5), rel=1e-9)
     loss = fn.solve(
@@ -99,7 +107,9 @@ def test_a_solution_goes_to_json_and_back_without_loss():
 
 
 def test_units_travel_with_the_tables():
-    solution = fn.solve(network({"name": "a", "service_time": 0.5, "external_arrival_rate": 1.0}, currency="GBP"))
+    solution = fn.solve(
+        network({"name": "a", "service_time": 0.5, "external_arrival_rate": 1.0}, currency="GBP")
+    )
     assert solution.services.attrs["units"]["waiting_time"] == "hour"
     assert solution.services.attrs["units"]["arrival_rate"] == "job/hour"
 
@@ -147,7 +157,10 @@ def test_every_method_of_the_register_has_its_papers_and_words():
         assert any(character.isdigit() for character in method.reference)
         assert method.formulas
     with pytest.raises(fn.FlownetError, match="did you mean 'decomposition'"):
-        fn.solve(network({"name": "a", "service_time": 1.0, "external_arrival_rate": 0.5}), "decompositon")
+        fn.solve(
+            network({"name": "a", "service_time": 1.0, "external_arrival_rate": 0.5}),
+            "decompositon",
+        )
     with pytest.raises(fn.FlownetError, match="must be a flownet Network"):
         fn.solve({"network": {}})
 
@@ -155,8 +168,8 @@ def test_every_method_of_the_register_has_its_papers_and_words():
 def test_costs_add_up_capacity_delay_and_loss():
     solution = fn.solve(
         network(
-            {"name": "a", "servers": 2, "capacity": 2, "service_time": 1.0, "external_arrival_rate": 1.0,
-             "cost_per_server": 10.0},
+            {"name": "a", "servers": 2, "capacity": 2, "service_time": 1.0,
+             "external_arrival_rate": 1.0, "cost_per_server": 10.0},
             cost_of_delay=3.0, cost_of_loss=100.0,
         )
     )  # fmt: skip

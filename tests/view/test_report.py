@@ -1,5 +1,6 @@
 """The page: whole, harmless, offline, and without errors in a browser."""
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -31,8 +32,7 @@ def chain(names, beds=6, load=0.8):
     services[0] |= {"external_arrival_rate": 0.9, "external_when_full": "wait_outside"}
     services[-1]["cost_per_server"] = 100.0
     routes = [
-        {"from": a, "to": b, "routing_probability": 0.99}
-        for a, b in zip(names, names[1:], strict=False)
+        {"from": a, "to": b, "routing_probability": 0.99} for a, b in itertools.pairwise(names)
     ]
     return fn.Network.from_dict(
         {"network": {"name": "a <b>chain</b>", "time_unit": "day"}, "services": services,
@@ -48,9 +48,7 @@ def pages(tmp_path_factory):
     plan = fn.reallocate(network, budget=100.0)
     hostile = fn.report(network, finding=finding, plan=plan, path=folder / "hostile.html")
     system = fn.example("urgent_care")
-    urgent = fn.report(
-        system, finding=fn.find_constraint(system), path=folder / "urgent_care.html"
-    )
+    urgent = fn.report(system, finding=fn.find_constraint(system), path=folder / "urgent_care.html")
     overloaded = fn.report(fn.example("discharge_to_assess"), path=folder / "overloaded.html")
     return {"hostile": hostile, "urgent_care": urgent, "overloaded": overloaded}
 
@@ -151,7 +149,7 @@ def test_a_map_of_many_services_has_a_place_for_each():
     )
     drawn = draw(fn.solve(network), None)
     boxes = sorted((box.x, box.y) for box in drawn.boxes)
-    for (x, y), (other_x, other_y) in zip(boxes, boxes[1:], strict=False):
+    for (x, y), (other_x, other_y) in itertools.pairwise(boxes):
         assert other_x >= x + WIDTH or other_y >= y + HEIGHT or other_x > x
         assert (other_x, other_y) != (x, y)
     assert max(x for x, _ in boxes) + WIDTH <= drawn.width
