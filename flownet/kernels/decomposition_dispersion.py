@@ -70,7 +70,8 @@ def robust_arrivals(
     """
     n = streams.rate.size
     external = (streams.outside_part * (compiled.arrival_scv - 1.0)).sum(axis=1)
-    spilled = np.bincount(streams.overflow_to, streams.overflow_part * overflow, n)
+    spilled = np.zeros(n)
+    np.add.at(spilled, streams.overflow_to, streams.overflow_part * overflow)
     quiet = (stations.kind == INFINITE) | (stations.kind == SHARED)
     own = np.where(quiet, 0.0, streams.scv - 1.0)
     if not (external.any() or spilled.any() or own[streams.load_ratio > 0.0].any()):

@@ -9,6 +9,7 @@ from scipy.sparse import csc_array, csr_array
 from scipy.sparse.linalg import splu
 
 from flownet.jit import njit
+from flownet.kernels import traffic_iterative as iterative
 from flownet.kernels import traffic_solvers as solvers
 from flownet.kernels.compiled import (
     OVERFLOW,
@@ -20,9 +21,16 @@ from flownet.kernels.compiled import (
 )
 
 CONVERGED, UNCONVERGED, BROKEN = 0, 1, 2
-SMALL = 48
-TOLERANCE = 1e-13
-KRYLOV_LIMIT = 60
+SMALL = 48  # states of a component that is solved densely
+TOLERANCE = 1e-11
+ACCEPTED = 1e-9
+FIRST_TRY = 60  # iterations before anything else is considered
+KRYLOV_LIMIT = 500
+RESTARTS = 4
+WIDEST = 400  # states in the queue of a breadth-first search that still promises a narrow band
+BAND_WORK = 2e9
+FACTORIZED = 3000  # states up to which a factorization of unknown fill is tried
+POLISH = 3
 SWEEP_LIMIT = 20_000
 
 
@@ -69,12 +77,14 @@ def solve_traffic(
     -----
     States that no cycle feeds are solved exactly in one sweep in Kahn's order. The others are
     solved by strongly connected component, in order: small ones by elimination without
-    subtractions (Grassmann, Taksar and Heyman 1985), large ones by BiCGSTAB, and where that stalls
-    by a sparse factorization, or by Gauss-Seidel where its fill grows too large.
+    subtractions (Grassmann, Taksar and Heyman 1985), large ones by BiCGSTAB. Where 60 iterations do
+    not suffice, a component that fits in a narrow band is eliminated there; others are iterated on,
+    and factorized or swept (Gauss-Seidel) where that stalls. The residual decides.
 
     References
     ----------
-    Kahn 1962; Tarjan 1972; van der Vorst 1992; Grassmann, Taksar and Heyman 1985.
+    Kahn 1962; Cuthill and McKee 1969; Tarjan 1972; van der Vorst 1992; Grassmann, Taksar and
+    Heyman 1985.
     """
     shape = compiled.service_time.shape
     states = shape[0] * shape[1]
@@ -120,7 +130,7 @@ def solve_flows(
         first = large + 1
     if not np.isfinite(rate).all():
         return BROKEN, iterations, residual, rate
-    return (CONVERGED if residual <= 1e-10 else UNCONVERGED), iterations, residual, rate
+    return (CONVERGED if residual <= ACCEPTED else UNCONVERGED), iterations, residual, rate
 
 
 def _solve_large(
@@ -140,14 +150,47 @@ def _solve_large(
         rate[members] = np.inf
         return 0, 0.0
     routes = solvers.extract(start, to, weight, component, members)
-    x, iterations, residual = solvers.bicgstab(*routes, inflow, TOLERANCE, KRYLOV_LIMIT)
-    if residual > TOLERANCE:
-        x = _factorize_and_solve(*routes, inflow)
-        sweeps, residual = solvers.gauss_seidel(*routes, inflow, x, TOLERANCE, SWEEP_LIMIT)
-        iterations += sweeps
+    x, iterations, residual = _iterate_or_eliminate(*routes, inflow)
     rate[members] = x
     solvers.push_out(start, to, weight, component, members, rate)
     return iterations, residual
+
+
+def _iterate_or_eliminate(
+    start: Indices, to: Indices, weight: Floats, inflow: Floats
+) -> tuple[Floats, int, float]:
+    """Solve one component by what its structure suggests; return x, iterations and residual."""
+    routes = (start, to, weight, inflow)
+    x = iterative.starting_point(start, weight, inflow)
+    iterations, residual = iterative.bicgstab(*routes, x, TOLERANCE, FIRST_TRY)
+    if residual <= TOLERANCE:
+        return x, iterations, residual
+    order, half = _narrow_band(start, to)
+    if order.size and inflow.size * float(half) ** 2 <= BAND_WORK:
+        x = iterative.solve_band(*routes, order, half)
+    else:
+        for _ in range(RESTARTS):
+            more, residual = iterative.bicgstab(*routes, x, TOLERANCE, KRYLOV_LIMIT)
+            iterations += more
+            if residual <= TOLERANCE or more == 0:
+                break
+        if residual > ACCEPTED and inflow.size <= FACTORIZED:
+            x = _factorize_and_solve(*routes)
+    sweeps, residual = iterative.gauss_seidel(*routes, x, TOLERANCE, POLISH)
+    if residual > ACCEPTED:
+        more, residual = iterative.gauss_seidel(*routes, x, TOLERANCE, SWEEP_LIMIT)
+        sweeps += more
+    return x, iterations + sweeps, residual
+
+
+def _narrow_band(start: Indices, to: Indices) -> tuple[Integers, int]:
+    """Return an order with a narrow band and its half width; an empty order where there is none."""
+    back = iterative.transpose_pattern(start, to)
+    order = iterative.narrow_order(start, to, *back, 0, WIDEST)
+    if order.size == 0:
+        return order, 0
+    order = iterative.narrow_order(start, to, *back, int(order[-1]), WIDEST)
+    return order, (iterative.half_bandwidth(start, to, order) if order.size else 0)
 
 
 def _factorize_and_solve(start: Indices, to: Indices, weight: Floats, inflow: Floats) -> Floats:

@@ -43,7 +43,8 @@ def halfwidth(samples: Floats, confidence: float) -> Floats:
     if number < 2:
         return np.full(samples.shape[1:], np.nan)
     scale: Floats = samples.std(axis=0, ddof=1)
-    return scale * student(confidence, number - 1) / np.sqrt(number)
+    width: Floats = scale * student(confidence, number - 1) / np.sqrt(number)
+    return width
 
 
 def pieces(runs: Sequence[SimulationRun]) -> list[SimulationRun]:
@@ -54,7 +55,7 @@ def pieces(runs: Sequence[SimulationRun]) -> list[SimulationRun]:
     run = counted[0]
     return [
         run._replace(
-            tallies=Tallies(*(column[b : b + 1] for column in run.tallies)),
+            tallies=Tallies._make(column[b : b + 1] for column in run.tallies),
             backlog=run.backlog[b : b + 2],
         )
         for b in range(run.tallies.length.size)
@@ -63,11 +64,9 @@ def pieces(runs: Sequence[SimulationRun]) -> list[SimulationRun]:
 
 def pooled(parts: Sequence[SimulationRun]) -> SimulationRun:
     """Return several pieces as if they were one run of the total length."""
-    sums = Tallies(
-        *(
-            np.sum([np.sum(column, axis=0) for column in columns], axis=0)[None]
-            for columns in zip(*(part.tallies for part in parts), strict=True)
-        )
+    sums = Tallies._make(
+        np.sum([np.sum(column, axis=0) for column in columns], axis=0)[None]
+        for columns in zip(*(part.tallies for part in parts), strict=True)
     )
     ends = [np.sum([part.backlog[edge] for part in parts], axis=0) for edge in (0, -1)]
     return parts[0]._replace(

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from flownet.display import figure, html_of_text
@@ -47,7 +46,7 @@ class PairedComparison:
 
     def __repr__(self) -> str:
         """Return three lines: the change of delay, of throughput, one warning."""
-        delay, served = self.system.loc["delay"], self.system.loc["throughput"]
+        delay, served = (self.system.loc[key].to_dict() for key in ("delay", "throughput"))
         unit = self.after.network.time_unit
         both = [
             f"{figure(row['before'])} -> {figure(row['after'])} jobs{per} (change "
@@ -167,7 +166,7 @@ def _beside(
     measures = [column for column in a.columns if column not in GIVEN and column in b.columns]
     shared = [row for row in a.index if row in b.index]
     index = a.index.union(b.index, sort=False)
-    columns = {}
+    columns: dict[tuple[str, str], pd.Series[float]] = {}
     for measure in measures:
         before, after = a[measure].reindex(index), b[measure].reindex(index)
         columns[measure, "before"], columns[measure, "after"] = before, after
@@ -176,7 +175,7 @@ def _beside(
         width = pd.Series(halfwidth(differences, first.design.confidence), index=shared)
         columns[measure, "change" + HALFWIDTH] = width.reindex(index)
     frame = pd.DataFrame(columns, index=index)
-    frame.columns = pd.MultiIndex.from_tuples(frame.columns, names=["measure", "side"])
+    frame.columns = pd.MultiIndex.from_tuples(list(columns), names=["measure", "side"])
     frame.attrs["units"] = {m: a.attrs.get("units", {}).get(m, "") for m in measures}
     return frame
 
@@ -184,14 +183,14 @@ def _beside(
 def _values(table: pd.DataFrame, pseudo: Floats, rows: list[Any], measure: str) -> Floats:
     """Return the pseudo-values of a column, one row a piece."""
     columns = [column for column in table.columns if column not in GIVEN]
-    place = [table.index.get_loc(row) for row in rows]
-    values: Floats = pseudo[:, place, columns.index(measure)]
-    return np.asarray(values)
+    place = table.index.get_indexer(pd.Index(rows))
+    values: Floats = pseudo[:, :, columns.index(measure)][:, place]
+    return values
 
 
 def _rows(table: pd.DataFrame) -> Any:
     flat = table.copy()
     if isinstance(flat.columns, pd.MultiIndex):
         flat.columns = pd.Index(["_".join(column) for column in flat.columns])
-    flat.index.name = flat.index.name or "name"
+    flat.index.name = "name" if flat.index.name is None else flat.index.name
     return records(flat)

@@ -145,7 +145,8 @@ class Simulation:
     @cached_property
     def system(self) -> pd.Series[float]:
         """Totals of the whole network, and its costs per time unit."""
-        return self._shown(system_table).loc["system"]
+        table = self._shown(system_table)
+        return pd.Series(table.to_numpy()[0], index=table.columns, name="system")
 
     @cached_property
     def blocked_by(self) -> pd.DataFrame:

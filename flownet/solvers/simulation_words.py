@@ -10,6 +10,7 @@ import numpy as np
 from flownet.display import figure
 from flownet.kernels.compiled import DELAY, WAIT_OUTSIDE, Booleans, Floats
 from flownet.kernels.simulation import SimulationRun
+from flownet.kernels.simulation_tallies import Tallies
 from flownet.solvers.explain import turned_away
 from flownet.solvers.intervals import halfwidth, pieces
 from flownet.solvers.warmup import jobs_by_batch
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 SURE = 0.98
 """Two-sided: a backlog that grows in both halves by chance does so once in 10,000 times."""
 DRIFTS = 0.999
+
+RULES = (
+    "Rules: first come, first served to every free server and place, those who are blocked in "
+    "other services, in transit and outside in one line; jobs blocked in a circle exchange places "
+    "at once. Times in the system (percentiles, targets) run from admission to exit, of jobs that "
+    "leave served."
+)
+REFERENCE = (
+    "Reference: A. M. Law (2015), Simulation Modeling and Analysis, ch. 9; White, Cobb, Spratt "
+    "(2000) for MSER-5."
+)
 
 
 def _halves(runs: Sequence[SimulationRun]) -> list[list[SimulationRun]]:
@@ -36,7 +48,7 @@ def _halves(runs: Sequence[SimulationRun]) -> list[list[SimulationRun]]:
             first, end = (cut, size) if second else (0, max(cut, 1))
             parts.append(
                 run._replace(
-                    tallies=type(run.tallies)(*(column[first:end] for column in run.tallies)),
+                    tallies=Tallies._make(column[first:end] for column in run.tallies),
                     backlog=run.backlog[first : end + 1],
                 )
             )
@@ -131,14 +143,18 @@ def _unfinished(simulation: Simulation) -> list[str]:
 
 
 def _overload(simulation: Simulation) -> list[str]:
-    table, unit = simulation.services, simulation.network.time_unit
-    return [
-        f"'{simulation.network.label(service)}' is overloaded: its backlog grows by "
-        f"{figure(table.loc[service, 'growth_rate'])} ± "
-        f"{figure(table.loc[service, 'growth_rate_halfwidth'])} jobs per {unit} to the end; its "
-        "queue and waits depend on the horizon and are no steady state"
-        for service in simulation.overloaded
-    ]
+    unit = simulation.network.time_unit
+    growths = simulation.services["growth_rate"].to_dict()
+    widths = simulation.services["growth_rate_halfwidth"].to_dict()
+    lines = []
+    for service in simulation.overloaded:
+        growth, width = float(growths[service]), float(widths[service])
+        lines.append(
+            f"'{simulation.network.label(service)}' is overloaded: its backlog grows by "
+            f"{figure(growth)} ± {figure(width, 2)} jobs per {unit} to the end; its queue and "
+            "waits depend on the horizon and are no steady state"
+        )
+    return lines
 
 
 def _untrusted(simulation: Simulation) -> list[str]:
@@ -191,15 +207,14 @@ def summary(simulation: Simulation) -> str:
     plural = "" if design.replications == 1 else "s"
     warnings = simulation.warnings
     more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
-    return "\n".join(
-        [
-            f"Simulation of '{simulation.network.name}': {rest}",
-            f"  {made}{of} replication{plural} to {figure(design.horizon)} {unit}s, warm-up "
-            f"{figure(design.warmup)} ({design.warmup_rule}), {design.confidence:.0%} intervals, "
-            f"seed {design.seed}",
-            f"  warning: {warnings[0]}{more}" if warnings else "  no warnings",
-        ]
+    head = f"Simulation of '{simulation.network.name}': {rest}"
+    standing = (
+        f"  {made}{of} replication{plural} to {figure(design.horizon)} {unit}s, warm-up "
+        f"{figure(design.warmup)} ({design.warmup_rule}), {design.confidence:.0%} intervals, "
+        f"seed {design.seed}"
     )
+    last = f"  warning: {warnings[0]}{more}" if warnings else "  no warnings"
+    return f"{head}\n{standing}\n{last}"
 
 
 def _both(system: pd.Series[float], key: str) -> str:
@@ -226,18 +241,17 @@ def explain(simulation: Simulation) -> str:
         "given": "as given",
         "MSER-5": "found by MSER-5 in pilot runs on the number of jobs in the network",
     }.get(design.warmup_rule, "half the horizon or none: MSER-5 found no steady state")
+    method = (
+        f"Method: event-driven simulation from empty, {len(simulation.replications)} replications "
+        f"with {visits:,} visits to services in all; seed {design.seed}."
+    )
     lines = [
         summary(simulation).splitlines()[0],
-        f"Method: event-driven simulation from empty, {len(simulation.replications)} replications "
-        f"with {visits:,} visits to services in all; seed {design.seed}.",
+        method,
         f"Warm-up: {figure(design.warmup)} {unit}s, {rule}.",
         source,
-        "Rules: first come, first served to every free server and place, those who are blocked in "
-        "other services, in transit and outside in one line; jobs blocked in a circle exchange "
-        "places at once. Times in the system (percentiles, targets) run from admission to exit, of "
-        "jobs that leave served.",
-        "Reference: A. M. Law (2015), Simulation Modeling and Analysis, ch. 9; White, Cobb, Spratt "
-        "(2000) for MSER-5.",
+        RULES,
+        REFERENCE,
     ]
     if simulation.warnings:
         lines.append("Warnings:")

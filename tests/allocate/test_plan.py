@@ -165,9 +165,7 @@ def test_apply_keeps_waiting_rooms_and_leaves_the_callers_network(tmp_path):
 
 
 def test_cost_counts_the_servers_bought():
-    network = independent(
-        [0.9], [1], cost_per_server=[100.0], cost_of_delay=[1.0]
-    )
+    network = independent([0.9], [1], cost_per_server=[100.0], cost_of_delay=[1.0])
     plan = fn.reallocate(network, goal="cost", budget=1000.0)
     # 8.1 waiting at 1 a day can never pay for a server at 100 a day
     assert plan.moves.empty
