@@ -97,7 +97,14 @@ def gigc_waiting_time(
     if markov == 0.0 or math.isinf(markov):
         return markov
     load_ratio = 1.0 - spare_servers(arrival_rate, service_time, servers) / servers
-    return gigc_factor(load_ratio, servers, arrival_scv, service_scv) * markov
+    wait: float = gigc_factor(load_ratio, servers, arrival_scv, service_scv) * markov
+    load = arrival_rate * service_time
+    if servers > 1.0 and load < 1.0:
+        # where one server would be enough, the formula of one server bounds the wait: at low load
+        # that of several lies above it, and one more server never makes a wait longer
+        single = mmc_waiting_time(arrival_rate, service_time, 1.0)
+        wait = min(wait, gigc_factor(load, 1.0, arrival_scv, service_scv) * single)
+    return wait
 
 
 @njit
