@@ -37,11 +37,25 @@ HALF_UNTIL, ROBUST_FROM = 0.4, 0.7
 
 
 class Decomposition(NamedTuple):
-    """A solved network, and how far the two methods for variability are apart."""
+    """A solved network, and what each of the two methods for variability says alone."""
 
     measures: Measures
-    disagreement: Floats
-    """(n,) robust wait over QNA's wait; 1 where both agree or nobody waits."""
+    waiting_by_qna: Floats
+    """(n,) number waiting, all classes, by QNA alone."""
+    waiting_by_robust: Floats
+    """(n,) the same by robust queueing alone; where only outside arrivals come, by QNA."""
+
+    @property
+    def disagreement(self) -> Floats:
+        """(n,) number waiting by robust queueing over that by QNA; 1 where nobody waits."""
+        usable = np.isfinite(self.waiting_by_qna) & (self.waiting_by_qna > 0.0)
+        ratio: Floats = np.divide(
+            self.waiting_by_robust,
+            self.waiting_by_qna,
+            out=np.ones_like(self.waiting_by_qna),
+            where=usable,
+        )
+        return ratio
 
 
 def solve_decomposition(compiled: CompiledNetwork) -> Measures:
@@ -70,7 +84,7 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
     Returns
     -------
     Decomposition
-        The measures, and per service the ratio of the two methods' waits. ``arrival_scv`` counts
+        The measures, and the number waiting by either method alone. ``arrival_scv`` counts
         arrivals without those that come straight back to the same service.
 
     Notes
@@ -93,7 +107,8 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
         rounds += 1
         flows = solve_balance(compiled, stations, peak)
         if flows.status == BROKEN:
-            return Decomposition(broken_measures(compiled, flows), np.ones(n))
+            unknown = np.full(n, np.nan)
+            return Decomposition(broken_measures(compiled, flows), unknown, unknown)
         streams = make_streams(compiled, stations, flows)
         overflow = overflow_excess(stations, streams, flows, peak)
         excess, departing = arrival_excess(compiled, stations, streams, overflow)
@@ -104,7 +119,7 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
             break
         peak = wanted if rounds < 10 else 0.5 * (wanted + peak)
     robust = robust_arrivals(compiled, stations, streams, overflow)
-    waits, ratio = _blend(stations, streams, flows, peak, excess, robust)
+    waits, qna, by_robust = _blend(stations, streams, flows, peak, excess, robust)
     present = streams.rate > 0.0
     measures = make_measures(
         compiled,
@@ -118,7 +133,7 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
         np.where(present, 1.0 + excess, np.nan),
         np.where(present, 1.0 + departing, np.nan),
     )
-    return Decomposition(measures, ratio)
+    return Decomposition(measures, qna, by_robust)
 
 
 def _blend(
@@ -128,22 +143,20 @@ def _blend(
     peak: Floats,
     excess: Floats,
     robust: Robust,
-) -> tuple[Waits, Floats]:
-    """Return the waits of both methods blended, and the ratio of the two per service."""
+) -> tuple[Waits, Floats, Floats]:
+    """Return the waits of both methods blended, and the number waiting by either."""
     first = waits_at(stations, streams, flows, peak, excess, robust=False)
+    one = first.number.sum(axis=1)
     if not (excess.any() or robust.excess.any()):
-        return first, np.ones(excess.size)
+        return first, one, one
     second = waits_at(stations, streams, flows, peak, robust.excess, robust=True)
-    one, two = first.number.sum(axis=1), second.number.sum(axis=1)
+    two = second.number.sum(axis=1)
     inner = np.bincount(streams.to, streams.part, excess.size)
-    usable = (inner > 0.0) & np.isfinite(one) & np.isfinite(two) & (one > 0.0) & (two > 0.0)
-    ratio = np.divide(two, one, out=np.ones_like(one), where=usable)
     place = np.clip((robust.settled - HALF_UNTIL) / (ROBUST_FROM - HALF_UNTIL), 0.0, 1.0)
-    weight = np.minimum(2.0 * inner, 1.0) * (0.5 + 0.5 * place)
-    weight = np.where(usable, weight, 0.0)[:, None]
+    weight = (np.minimum(2.0 * inner, 1.0) * (0.5 + 0.5 * place))[:, None]
     number = _mix(first.number, second.number, weight)
     time = _mix(first.time, second.time, weight)
-    return first._replace(number=number, time=time), ratio
+    return first._replace(number=number, time=time), one, np.where(inner > 0.0, two, one)
 
 
 def _mix(first: Floats, second: Floats, weight: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ CONVERGED, UNCONVERGED, BROKEN = 0, 1, 2
 SMALL = 48  # states of a component that is solved densely
 TOLERANCE = 1e-11
 ACCEPTED = 1e-9
+PROBE = 8  # sweeps, twice, that tell how many more are needed
+SWEEPS_WORTH = 100  # more than this, and BiCGSTAB is cheaper
 FIRST_TRY = 60  # iterations before anything else is considered
 KRYLOV_LIMIT = 500
 RESTARTS = 4
@@ -42,7 +45,7 @@ class Traffic(NamedTuple):
     iterations: int
     """Iterations of the largest component that needed any; 0 where all were solved directly."""
     residual: float
-    """Largest relative residual over the components, scaled by what flows into each."""
+    """Largest residual over the components, relative to the mean inflow of their states."""
     arrival_rate: Floats
     """(n, R) jobs per T that arrive, from outside and along routes."""
 
@@ -77,9 +80,9 @@ def solve_traffic(
     -----
     States that no cycle feeds are solved exactly in one sweep in Kahn's order. The others are
     solved by strongly connected component, in order: small ones by elimination without
-    subtractions (Grassmann, Taksar and Heyman 1985), large ones by BiCGSTAB. Where 60 iterations do
-    not suffice, a component that fits in a narrow band is eliminated there; others are iterated on,
-    and factorized or swept (Gauss-Seidel) where that stalls. The residual decides.
+    subtractions (Grassmann, Taksar and Heyman 1985), large ones by Gauss-Seidel sweeps,
+    scaled after each so that as much leaves as comes in, where these converge fast; else by
+    BiCGSTAB, or by elimination where a narrow band makes it cheaper. The largest residual decides.
 
     References
     ----------
@@ -159,14 +162,29 @@ def _solve_large(
 def _iterate_or_eliminate(
     start: Indices, to: Indices, weight: Floats, inflow: Floats
 ) -> tuple[Floats, int, float]:
-    """Solve one component by what its structure suggests; return x, iterations and residual."""
+    """Solve one component by what its convergence and structure suggest.
+
+    A few sweeps tell how many more are needed; where those would be many, BiCGSTAB goes on; where
+    that is slow, too, a narrow band is looked for, in which elimination would be cheaper.
+    Returns x, the iterations and the residual.
+    """
     routes = (start, to, weight, inflow)
     x = iterative.starting_point(start, weight, inflow)
-    iterations, residual = iterative.bicgstab(*routes, x, TOLERANCE, FIRST_TRY)
+    iterations, residual = iterative.gauss_seidel(*routes, x, TOLERANCE, PROBE)
+    more, closer = iterative.gauss_seidel(*routes, x, TOLERANCE, PROBE)
+    iterations += more
+    if _steps_left(closer, residual, PROBE) <= SWEEPS_WORTH:
+        more, closer = iterative.gauss_seidel(*routes, x, TOLERANCE, 2 * SWEEPS_WORTH)
+        iterations += more
+    if closer <= TOLERANCE:
+        return x, iterations, closer
+    more, residual = iterative.bicgstab(*routes, x, TOLERANCE, FIRST_TRY)
+    iterations += more
     if residual <= TOLERANCE:
         return x, iterations, residual
+    left = _steps_left(residual, closer, FIRST_TRY)
     order, half = _narrow_band(start, to)
-    if order.size and inflow.size * float(half) ** 2 <= BAND_WORK:
+    if order.size and inflow.size * half**2 <= min(20.0 * left * to.size, BAND_WORK):
         x = iterative.solve_band(*routes, order, half)
     else:
         for _ in range(RESTARTS):
@@ -176,11 +194,21 @@ def _iterate_or_eliminate(
                 break
         if residual > ACCEPTED and inflow.size <= FACTORIZED:
             x = _factorize_and_solve(*routes)
-    sweeps, residual = iterative.gauss_seidel(*routes, x, TOLERANCE, POLISH)
+    more, residual = iterative.gauss_seidel(*routes, x, TOLERANCE, POLISH)
+    iterations += more
     if residual > ACCEPTED:
         more, residual = iterative.gauss_seidel(*routes, x, TOLERANCE, SWEEP_LIMIT)
-        sweeps += more
-    return x, iterations + sweeps, residual
+        iterations += more
+    return x, iterations, residual
+
+
+def _steps_left(residual: float, before: float, steps: int) -> float:
+    """Return how many steps are still needed if the last ones are typical."""
+    if residual <= TOLERANCE:
+        return 0.0
+    if not residual < before:
+        return math.inf
+    return steps * math.log(TOLERANCE / residual) / math.log(residual / before)
 
 
 def _narrow_band(start: Indices, to: Indices) -> tuple[Integers, int]:

@@ -107,15 +107,23 @@ def _heavy_traffic(ratio: float, limit: float, load_ratio: float, solved_ratio: 
 
 
 @njit
+def _over(value: float, base: float) -> float:
+    """Return a ratio that is safe to take the logarithm of where either side underflows."""
+    return max(UNDERFLOW, value / base) if base > 0.0 else 1.0
+
+
+@njit
 def _arrival_scale(
     load_ratio: float, servers: float, arrival_scv: float, solved: float, service_scv: float
 ) -> tuple[float, float]:
     """Return what the formulas say that P(wait) and the mean wait change between arrival scvs."""
     load = load_ratio * servers
     chance = gigc_wait_probability(load, 1.0, servers, arrival_scv, service_scv)
-    chance /= gigc_wait_probability(load, 1.0, servers, solved, service_scv)
     wait = gigc_factor(load_ratio, servers, arrival_scv, service_scv)
-    return chance, wait / gigc_factor(load_ratio, servers, solved, service_scv)
+    return (
+        _over(chance, gigc_wait_probability(load, 1.0, servers, solved, service_scv)),
+        _over(wait, gigc_factor(load_ratio, servers, solved, service_scv)),
+    )
 
 
 @njit
@@ -153,12 +161,9 @@ def gigc_refined_measures(
         for i in range(4):
             size, rho, scv = plan[i, 0], plan[i, 1], plan[i, 2]
             if plan[i, 3] != 0.0 and not (solved_scv == 1.0 and scv == 1.0):
-                chance_i, wait_i = phphc_measures(rho * size, 1.0, size, solved_scv, scv)
-                chance_i /= erlang_c_scalar(size, rho * size)
-                wait_i /= mmc_waiting_time(rho * size, 1.0, size)
-                # where the probability of a wait underflows, next to nothing
-                chances[i] = chance_i if chance_i > UNDERFLOW else UNDERFLOW
-                waits[i] = wait_i if wait_i > UNDERFLOW else UNDERFLOW
+                some, late = phphc_measures(rho * size, 1.0, size, solved_scv, scv)
+                chances[i] = _over(some, erlang_c_scalar(size, rho * size))
+                waits[i] = _over(late, mmc_waiting_time(rho * size, 1.0, size))
         scale = _arrival_scale(load_ratio, c, arrival_scv, solved_scv, service_scv)
         late = _combined(plan, waits, service_scv)
         late = _heavy_traffic(late, 0.5 * (solved_scv + service_scv), load_ratio, solved_ratio)

@@ -16,6 +16,7 @@ from flownet.queues.numerics import poisson_pmf, spare_servers
 Floats = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-18
+LARGE = 1e200
 
 
 @njit
@@ -55,20 +56,44 @@ def _next_factor(i: float, steps: float, shrink: float, poisson: bool) -> float:
 
 
 @njit
-def _later_than(weights: Floats, steps: float, shrink: float, poisson: bool) -> float:
+def _much_later(weights: Floats, steps: float, shrink: float, none: float, poisson: bool) -> float:
+    """Return `_later_than` where more departures are likely than weights: upwards from none.
+
+    The factors start from P(no departure) = e^-none and grow throughout.
+    """
+    behind = 0.0
+    for j in range(weights.size):
+        behind += weights[j]
+    factor = 1.0
+    later = 0.0
+    scale = -none
+    for i in range(weights.size):
+        later += factor * behind
+        behind = max(0.0, behind - weights[i])
+        factor *= _next_factor(float(i), steps, shrink, poisson)
+        if factor > LARGE:
+            factor /= LARGE
+            later /= LARGE
+            scale += math.log(LARGE)
+    return later * math.exp(scale)
+
+
+@njit
+def _later_than(weights: Floats, steps: float, shrink: float, none: float, poisson: bool) -> float:
     """Return the sum over j of weights[j] P(j + 1 departures take longer than t).
 
     The departures before t are negative binomial, P(i) ~ (steps)_i / i! shrink^i, or Poisson with
-    mean `steps`. They are normalized by their own sum, outwards from the largest.
+    mean `steps`; P(0) = e^-none. They are normalized by their own sum, outwards from the largest.
     """
     last = weights.size - 1.0
     mode = steps if poisson else max(0.0, (steps - 1.0) * shrink / (1.0 - shrink))
-    mode = np.floor(min(mode, 1e15))
+    if not mode <= last:
+        return _much_later(weights, steps, shrink, none, poisson)
+    mode = np.floor(mode)
     behind = 0.0  # sum of weights[j] for j >= mode
-    for j in range(int(min(mode, last + 1.0)), weights.size):
+    for j in range(int(mode), weights.size):
         behind += weights[j]
-    total = 0.0
-    later = 0.0
+    total = later = 0.0
     factor = 1.0
     i = mode
     found = behind
@@ -87,8 +112,7 @@ def _later_than(weights: Floats, steps: float, shrink: float, poisson: bool) -> 
         factor /= _next_factor(i, steps, shrink, poisson)
         if factor <= NEGLIGIBLE * total:
             break
-        if i <= last:
-            found += weights[int(i)]
+        found += weights[int(i)]
         total += factor
         later += factor * found
     return later / total
@@ -127,13 +151,15 @@ def wait_tail_scalar(
     finding = weights[:top]  # admitted jobs that find c + j present
     admitted = idle + finding.sum()
     if leave == 0.0:
-        tail = _later_than(finding, service * time, 0.0, True) / admitted
+        tail = _later_than(finding, service * time, 0.0, service * time, True) / admitted
         return tail, tail
     shrink = -math.expm1(-leave * time)
-    everyone = math.exp(-leave * time) * _later_than(finding, service / leave, shrink, False)
+    none = service * time
+    everyone = _later_than(finding, service / leave, shrink, none, False)
+    everyone *= math.exp(-leave * time)
     # of those who find c + j, the served weigh p_{c+j+1} c mu / lambda
     served_share = service / arrival_rate * weights[1:].sum() + idle
-    served = _later_than(weights[1:], service / leave + 1.0, shrink, False)
+    served = _later_than(weights[1:], service / leave + 1.0, shrink, none + leave * time, False)
     return everyone / admitted, service / arrival_rate * served / served_share
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from flownet.kernels.compiled import Floats, Measures
-from flownet.kernels.simulation import SimulationRun, measures
+from flownet.kernels.compiled import Floats
+from flownet.kernels.simulation import SimulationRun
 from flownet.kernels.simulation_tallies import Tallies
 
 HALFWIDTH = "_halfwidth"
@@ -74,14 +74,17 @@ def pooled(parts: Sequence[SimulationRun]) -> SimulationRun:
     )
 
 
-def measured(parts: Sequence[SimulationRun]) -> tuple[Measures, SimulationRun]:
-    """Return the averages over pieces, and their sum."""
-    whole = pooled(parts)
-    return measures(whole), whole
+def _without(whole: SimulationRun, part: SimulationRun) -> SimulationRun:
+    """Return a pooled run without one of its pieces."""
+    rest = Tallies._make(
+        column - own.sum(axis=0)[None]
+        for column, own in zip(whole.tallies, part.tallies, strict=True)
+    )
+    return whole._replace(tallies=rest, backlog=whole.backlog - part.backlog[[0, -1]])
 
 
 def with_intervals(
-    build: Callable[[Sequence[SimulationRun]], pd.DataFrame],
+    build: Callable[[SimulationRun], pd.DataFrame],
     parts: Sequence[SimulationRun],
     confidence: float,
 ) -> tuple[pd.DataFrame, Floats, pd.DataFrame]:
@@ -98,16 +101,14 @@ def with_intervals(
     ----------
     A. M. Law (2015), Simulation Modeling and Analysis, 5th ed., ch. 9.5.3 (jackknife).
     """
-    table = build(parts)
+    whole = pooled(parts)
+    table = build(whole)
     columns = [column for column in table.columns if column not in GIVEN]
     middle = table[columns].to_numpy(dtype=np.float64)
     number = len(parts)
     pseudo: Floats = middle[None]
     if number > 1:
-        others = [
-            build([*parts[:i], *parts[i + 1 :]])[columns].to_numpy(dtype=np.float64)
-            for i in range(number)
-        ]
+        others = [build(_without(whole, part))[columns].to_numpy(np.float64) for part in parts]
         pseudo = number * middle - (number - 1) * np.array(others)
     widths = pd.DataFrame(halfwidth(pseudo, confidence), index=table.index, columns=columns)
     return table, pseudo, widths

@@ -11,12 +11,13 @@ import pandas as pd
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, ParameterError
 from flownet.kernels.compiled import Floats
+from flownet.kernels.simulation import SimulationRun
 from flownet.network.compile import Compilation
 from flownet.network.model import Network
 from flownet.solvers.intervals import GIVEN, HALFWIDTH, halfwidth
 from flownet.solvers.simulate import simulate
 from flownet.solvers.simulation import Simulation
-from flownet.solvers.simulation_tables import Pieces, class_table, service_table, system_table
+from flownet.solvers.simulation_tables import class_table, service_table, system_table
 from flownet.solvers.tables import records
 
 
@@ -158,7 +159,7 @@ def _check(first: Simulation, second: Simulation) -> None:
 def _beside(
     first: Simulation,
     second: Simulation,
-    build: Callable[[Network, Compilation, Pieces], pd.DataFrame],
+    build: Callable[[Network, Compilation, SimulationRun], pd.DataFrame],
 ) -> pd.DataFrame:
     """Return two tables side by side, with the change and its half-width."""
     a, own, _ = first.measured(build)

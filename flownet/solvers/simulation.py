@@ -23,7 +23,6 @@ from flownet.solvers import tables
 from flownet.solvers.intervals import beside, halfwidth, pieces, pooled, with_intervals
 from flownet.solvers.simulation_record import Replication, histogram, read, written
 from flownet.solvers.simulation_tables import (
-    Pieces,
     class_state_table,
     class_table,
     service_table,
@@ -109,16 +108,18 @@ class Simulation:
         return pieces([replication.run for replication in self.replications])
 
     def measured(
-        self, build: Callable[[Network, Compilation, Pieces], pd.DataFrame]
+        self, build: Callable[[Network, Compilation, SimulationRun], pd.DataFrame]
     ) -> tuple[pd.DataFrame, Floats, pd.DataFrame]:
         """Return a table over all pieces, its pseudo-values by piece, and the half-widths."""
 
-        def table(parts: Pieces) -> pd.DataFrame:
-            return build(self.network, self.compilation, parts)
+        def table(run: SimulationRun) -> pd.DataFrame:
+            return build(self.network, self.compilation, run)
 
         return with_intervals(table, self.pieces, self.design.confidence)
 
-    def _shown(self, build: Callable[[Network, Compilation, Pieces], pd.DataFrame]) -> pd.DataFrame:
+    def _shown(
+        self, build: Callable[[Network, Compilation, SimulationRun], pd.DataFrame]
+    ) -> pd.DataFrame:
         table, _, widths = self.measured(build)
         return beside(table, widths)
 
@@ -221,12 +222,10 @@ class Simulation:
     def _share(self, name: str, job_class: int, position: int | None = None) -> tuple[float, float]:
         """Return a sum over the jobs that entered as a class and left served, by their number."""
 
-        def build(parts: Pieces) -> pd.DataFrame:
-            top = bottom = 0.0
-            for part in parts:
-                column = getattr(part.tallies, name)[:, job_class]
-                top += float((column if position is None else column[:, position]).sum())
-                bottom += float(part.tallies.left[:, job_class].sum())
+        def build(run: SimulationRun) -> pd.DataFrame:
+            column = getattr(run.tallies, name)[:, job_class]
+            top = float((column if position is None else column[:, position]).sum())
+            bottom = float(run.tallies.left[:, job_class].sum())
             return pd.DataFrame({"share": [top / bottom if bottom else np.nan]})
 
         table, _, widths = with_intervals(build, self.pieces, self.design.confidence)

@@ -11,6 +11,9 @@ from oracles.compiled_networks import build
 
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
+    ERLANG,
+    EXPONENTIAL,
+    HYPEREXPONENTIAL,
     LOST,
     OVERFLOW,
     WAIT_OUTSIDE,
@@ -114,20 +117,19 @@ def random_network(rng: np.random.Generator, features: frozenset[str]) -> Compil
     if "loss" in features:
         when_full[rng.integers(1, n)] = LOST
     if "overflow" in features:
-        at = int(rng.integers(0, n))
-        overflow_to[at] = (at + int(rng.integers(1, n))) % n
-        when_full[at] = OVERFLOW if at > 0 else BLOCKED_AFTER_SERVICE
+        # never back to where the job may come from: such rings of full services can lock for good
+        at = int(rng.integers(0, n - 1))
+        overflow_to[at] = int(rng.integers(at + 1, n))
+        when_full[at] = OVERFLOW
         outside_rule[at] = OVERFLOW
     if "patience" in features:
         options["patience"] = np.where(rng.random(n) < 0.5, time * rng.uniform(0.5, 4.0, n), np.inf)
     if "transfer" in features:
         options["transfer_delay"] = routing * (rng.random((n, n)) < 0.5) * rng.uniform(0.1, 0.5)
-        options["holds_server"] = rng.random((n, n)) < 0.7
-    if "scv" in features:
-        options["service_scv"] = rng.choice([0.25, 0.5, 1.0, 2.0, 4.0], n)
+        options["holds_server"] = True
     if "classes" in features:
         return _two_classes(rng, time, external, routing, servers, capacity, options)
-    return build(
+    network = build(
         time,
         external=external,
         routing=routing,
@@ -137,6 +139,33 @@ def random_network(rng: np.random.Generator, features: frozenset[str]) -> Compil
         external_when_full=outside_rule,
         overflow_to=overflow_to,
         **options,
+    )
+    if "scv" in features:
+        network = with_general_service(network, rng.choice([0.25, 0.5, 2.0, 4.0], n))
+    return network
+
+
+def with_general_service(network: CompiledNetwork, scv: np.ndarray) -> CompiledNetwork:
+    """Give the services Erlang (scv 1/k) or hyperexponential (balanced means) laws."""
+    family = np.zeros(network.service_time.shape, dtype=np.int64)
+    parameters = np.zeros((*network.service_time.shape, 3))
+    for i, value in enumerate(scv):
+        mean = network.service_time[i]
+        if value < 1.0:
+            family[i] = ERLANG
+            parameters[i, :, 0], parameters[i, :, 1] = round(1.0 / value), mean
+        elif value > 1.0:
+            first = 0.5 * (1.0 + np.sqrt((value - 1.0) / (value + 1.0)))
+            family[i] = HYPEREXPONENTIAL
+            parameters[i, :, 0] = first
+            parameters[i, :, 1], parameters[i, :, 2] = mean / (2 * first), mean / (2 * (1 - first))
+        else:
+            family[i] = EXPONENTIAL
+            parameters[i, :, 0] = mean
+    return network._replace(
+        service_scv=np.broadcast_to(scv[:, None], network.service_time.shape).copy(),
+        service_family=family,
+        service_parameters=parameters,
     )
 
 
