@@ -188,8 +188,8 @@ def table(
         lines.append(f"| {names[field]} | {middle:.2%} | {high:.2%} | {most:.2%} |")
     lines += [
         "",
-        f"{len(errors)} networks; {passed_over} more were passed over (no steady state, or more than "
-        f"{MOST_STATES} states), and on {failed} the method did not converge or found overload.",
+        f"{len(errors)} networks; {passed_over} more were passed over (no steady state, or more "
+        f"than {MOST_STATES} states); on {failed} the method did not converge or found overload.",
         "",
     ]
     return lines

@@ -100,7 +100,7 @@ class UnconvergedError(FlownetError):
 
 
 class ProgramError(FlownetError):
-    """A linear or integer program has no solution that may be read (infeasible, unbounded, limit)."""
+    """A program has no solution that may be read: infeasible, unbounded, stopped at a limit."""
 
 
 class MissingExtraError(FlownetError, ImportError):

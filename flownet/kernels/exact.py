@@ -10,8 +10,10 @@ import numpy as np
 
 from flownet.kernels import exact_tables as col
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers, Measures
+from flownet.kernels.exact_laws import reasons_against
 from flownet.kernels.exact_measures import IN_LINE, IN_TRANSIT, event_rates, measures_of
 from flownet.kernels.exact_patience import served_waits
+from flownet.kernels.exact_reach import active_pairs
 from flownet.kernels.exact_solution import Solved, at_times, check, solve_at_times, solve_steady
 
 
@@ -129,6 +131,58 @@ def solve_exact(
     found = solve_at_times(compiled, times, max_states, truncation_mass, start)
     results = [_result(compiled, *one, start) for one in zip(found, times, strict=True)]
     return results[-1]._replace(transient=tuple(results))
+
+
+def applicability(
+    compiled: CompiledNetwork,
+    *,
+    fit: bool = False,
+    services: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+) -> tuple[str, ...]:
+    """Return why no chain holds the network exactly; empty where one does.
+
+    Parameters
+    ----------
+    compiled : CompiledNetwork
+    fit : bool
+        As for `solve_exact`.
+    services, classes : sequence of str, optional
+        Names for the reasons.
+
+    Returns
+    -------
+    tuple of str
+        Whether the chain is small enough is told by `exact_size.estimate_states`.
+    """
+    active = active_pairs(compiled)
+    return reasons_against(compiled, active, fit=fit, services=services, classes=classes)
+
+
+def blocking_by_pair(compiled: CompiledNetwork, result: ExactResult) -> Floats:
+    """Return the share of jobs, with a server in hand, that find their destination full.
+
+    Parameters
+    ----------
+    compiled : CompiledNetwork
+    result : ExactResult
+        Of `solve_exact`.
+
+    Returns
+    -------
+    (n, n) array
+        From the row to the column, in [0, 1]; nan where nobody goes that way with a server.
+    """
+    n, classes = compiled.service_time.shape
+    first = compiled.route_start.astype(np.int64)
+    source = np.repeat(np.arange(n * classes), first[1:] - first[:-1])
+    flow = result.measures.throughput.ravel()[source] * compiled.route_probability
+    carried = np.where((compiled.transfer_delay > 0.0) & ~compiled.holds_server, 0.0, flow)
+    asked = np.zeros((n, n))
+    np.add.at(asked, (source // classes, compiled.route_to.astype(np.int64) // classes), carried)
+    unknown = np.full((n, n), np.nan)
+    shares: Floats = np.divide(result.found_full_rate, asked, out=unknown, where=asked > 0.0)
+    return shares
 
 
 def _result(

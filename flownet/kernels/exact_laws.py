@@ -26,6 +26,7 @@ from flownet.kernels.compiled import (
     CompiledNetwork,
     Floats,
 )
+from flownet.kernels.exact_tables import WIDEST
 
 MOST_PHASES = 100
 """The most phases that a two-moment fit may take: an scv of 0.01."""
@@ -174,6 +175,8 @@ def _reasons_at_service(compiled: CompiledNetwork, i: int, where: str) -> list[s
         found.append(f"{where}: a chain counts whole servers, servers = {servers:g}")
     if math.isfinite(places) and places % 1 != 0:
         found.append(f"{where}: a chain counts whole places, capacity = {places:g}")
+    if math.isfinite(places) and places > WIDEST:
+        found.append(f"{where}: a chain counts up to {WIDEST} at a place, capacity = {places:g}")
     return found
 
 

@@ -18,6 +18,7 @@ from flownet.kernels.exact_reach import active_pairs
 from flownet.kernels.exact_size import bound_states
 from flownet.kernels.exact_space import Chain, build_chain
 from flownet.kernels.exact_steady import stationary
+from flownet.kernels.exact_tables import WIDEST
 from flownet.kernels.exact_transient import distributions
 from flownet.kernels.exact_truncation import Cut, cuts, first_limits, wider
 
@@ -84,6 +85,8 @@ def _checked(
         )
     if (start < 0).any() or (start % 1 != 0).any():
         raise ParameterError("initial holds whole numbers of jobs, at least 0", "initial")
+    if start.sum() > WIDEST:
+        raise ParameterError(f"initial holds more than {WIDEST} jobs", "initial")
     if (start.sum(axis=1) > compiled.capacity).any():
         raise ParameterError("initial holds more jobs than a service has places", "initial")
     return start.astype(np.int64)

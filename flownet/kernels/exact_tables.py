@@ -18,6 +18,8 @@ Slots = NDArray[np.int16]
 
 UNLIMITED = 1 << 30
 """Stands for infinitely many servers or places."""
+WIDEST = 30_000
+"""The most that a slot counts; it has 16 bits."""
 
 # columns of `service`
 SERVERS = 0

@@ -8,14 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from flownet.errors import ParameterError
-from flownet.kernels.compiled import DELAY, PROCESSOR_SHARING, CompiledNetwork, Floats, Integers
+from flownet.kernels.compiled import (
+    BLOCKED_AFTER_SERVICE,
+    DELAY,
+    PROCESSOR_SHARING,
+    CompiledNetwork,
+    Floats,
+    Integers,
+)
 from flownet.kernels.exact_layout import Limits
 from flownet.kernels.exact_measures import Numbers
 from flownet.kernels.exact_space import Chain
-from flownet.kernels.exact_tables import TRANSFER
+from flownet.kernels.exact_tables import TRANSFER, WIDEST
 
-WIDEST = 30_000
-"""The chain counts in 16 bits."""
+MOST_VISITS = 1e9
+"""Flows of so many times the arrivals mean that jobs never leave."""
 
 
 def _routes_of(compiled: CompiledNetwork) -> Integers:
@@ -25,7 +32,13 @@ def _routes_of(compiled: CompiledNetwork) -> Integers:
 
 
 def plain_flows(compiled: CompiledNetwork) -> Floats:
-    """Return the flow of each pair if nobody were lost."""
+    """Return the flow of each pair if nobody were lost.
+
+    Raises
+    ------
+    ParameterError
+        Where a class neither leaves nor can be lost or lose patience.
+    """
     pairs = compiled.service_time.size
     routing = np.zeros((pairs, pairs))
     source = np.repeat(np.arange(pairs), _routes_of(compiled))
@@ -33,10 +46,15 @@ def plain_flows(compiled: CompiledNetwork) -> Floats:
     external = compiled.external_arrival_rate.ravel()
     try:
         flow = np.linalg.solve(np.eye(pairs) - routing.T, external)
-    except np.linalg.LinAlgError as error:
+    except np.linalg.LinAlgError:
+        flow = np.full(pairs, np.inf)
+    if np.abs(flow).max() < MOST_VISITS * external.sum():
+        return np.asarray(np.clip(flow, 0.0, None))
+    turned_away = (compiled.when_full != BLOCKED_AFTER_SERVICE) & np.isfinite(compiled.capacity)
+    if not (turned_away.any() or np.isfinite(compiled.patience).any()):
         message = "a class never leaves the network, so no steady state exists"
-        raise ParameterError(message, "compiled network") from error
-    return np.asarray(np.clip(flow, 0.0, None))
+        raise ParameterError(message, "compiled network")
+    return np.asarray(np.linalg.solve(np.eye(pairs) - 0.9 * routing.T, external))  # a rough guess
 
 
 def _tail(mean: float, servers: float, mass: float) -> int:

@@ -45,7 +45,8 @@ def yardstick(rate: Floats, x: Floats) -> float:
 
     Where flows gather, no less than 1e-4 of the largest: rounding allows no more.
     """
-    return max(np.mean(np.abs(rate)), 1e-4 * np.max(np.abs(x)))
+    size: float = max(np.mean(np.abs(rate)), 1e-4 * np.max(np.abs(x)))
+    return size
 
 
 @njit

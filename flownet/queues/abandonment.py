@@ -66,9 +66,13 @@ def _waiting_sums(
             late += tail * harmonic_sum(service / leave, j) / leave
             weight = 0.0
             break
-    below = weight * excess
-    total = tail + weight + below
     full = 1.0 if top == room else 0.0
+    below = 0.0
+    if weight > 0.0:  # in units of the state c, which cannot overflow beside `excess`
+        tail, first, late, full = tail / weight, first / weight, late / weight, full / weight
+        weight = 1.0
+        below = excess
+    total = tail + weight + below
     busy = tail + weight - full if tail > 0.0 else weight - full
     scale = service / rate
     served = (scale * tail + below) / total

@@ -117,7 +117,8 @@ def mdc_measures(arrival_rate: float, service_time: float, servers: float) -> tu
 
 
 @njit
-def _mdc_rows(stations: Floats, out: Floats) -> None:
+def mdc_rows(stations: Floats, out: Floats) -> None:
+    """Write P(wait) and the mean wait of each station: arrival rate, service time, servers."""
     for i in range(stations.shape[0]):
         chance, wait = mdc_measures(stations[i, 0], stations[i, 1], stations[i, 2])
         out[i, 0] = chance
@@ -166,7 +167,7 @@ def mdc(arrival_rate: Numbers, service_time: Numbers, servers: Numbers) -> Delay
     0.5
     """
     stations, shape = rows(arrival_rate=arrival_rate, service_time=service_time, servers=servers)
-    return delay(stations, columns(_mdc_rows, stations, 2), shape)
+    return delay(stations, columns(mdc_rows, stations, 2), shape)
 
 
 @njit
@@ -236,7 +237,7 @@ def mdc_gradient(
     Returns
     -------
     dict
-        ``arrival_rate`` and ``service_time`` mapped to `Delay` of derivatives; nan where overloaded.
+        ``arrival_rate``, ``service_time`` mapped to `Delay` of derivatives; nan where overloaded.
 
     Raises
     ------
@@ -258,7 +259,7 @@ def mdc_gradient(
     """
     stations, shape = rows(arrival_rate=arrival_rate, service_time=service_time, servers=servers)
     whole("servers", stations[:, 2])
-    wait = columns(_mdc_rows, stations, 2)[1]
+    wait = columns(mdc_rows, stations, 2)[1]
     slopes = columns(_mdc_slope_rows, stations, 4)
     pairs = {
         "arrival_rate": (slopes[0], slopes[2]),

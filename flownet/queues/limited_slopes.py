@@ -107,7 +107,7 @@ def _measures(parameters: tuple[Complexes, ...], sums: tuple[Complexes, ...]) ->
 
 
 def _slopes(stations: Floats, names: tuple[str, ...]) -> dict[str, Abandoning]:
-    """Return the derivatives by each parameter of rows (rate, time, servers, patience, capacity)."""
+    """Return derivatives by each parameter; rows are rate, time, servers, patience, capacity."""
     rate, time, servers, patience, capacity = stations.T
     leave = time / patience
     scaled = np.stack([rate * time, servers, leave, capacity - servers], axis=1)

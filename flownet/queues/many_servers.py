@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from flownet.jit import njit
 from flownet.queues.arguments import Numbers, columns, rows, shaped, unknown_choice
-from flownet.queues.deterministic import mdc_measures
+from flownet.queues.deterministic import mdc_measures, mdc_rows
 from flownet.queues.general import gigc_wait_probability, gigc_waiting_time
 from flownet.queues.general_slopes import gigc_waiting_time_slopes
 from flownet.queues.laws import least_residual
 from flownet.queues.markov import mmc_waiting_time
 from flownet.queues.measures import Delay, delay
-from flownet.queues.refined import gigc_refined_measures, mgc_refined_measures
+from flownet.queues.phases import MANY, block_order
+from flownet.queues.refined import LEAST_SERVICE_SCV, gigc_refined_measures
 
 Floats = NDArray[np.float64]
 
@@ -33,24 +34,32 @@ def _formula_rows(stations: Floats, out: Floats) -> None:
         out[i, 1] = gigc_waiting_time(rate, time, servers, ca, cs)
 
 
-@njit
-def _refined_rows(stations: Floats, out: Floats) -> None:
-    for i in range(stations.shape[0]):
-        chance, wait = gigc_refined_measures(
-            stations[i, 0], stations[i, 1], stations[i, 2], stations[i, 3], stations[i, 4], ORDER
-        )
-        out[i, 0] = chance
-        out[i, 1] = wait
+def _refined(stations: Floats) -> tuple[Floats, Floats]:
+    """Return P(wait) and the mean wait of each station, solved exactly or from smaller ones."""
+    rows = [[float(figure) for figure in row] for row in stations]
+    results = [gigc_refined_measures(a, b, c, d, e, ORDER) for a, b, c, d, e in rows]
+    table = np.array(results).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
 
 
-@njit
-def _refined_poisson_rows(stations: Floats, out: Floats) -> None:
-    for i in range(stations.shape[0]):
-        chance, wait = mgc_refined_measures(
-            stations[i, 0], stations[i, 1], stations[i, 2], stations[i, 3], ORDER
-        )
-        out[i, 0] = chance
-        out[i, 1] = wait
+def _refined_poisson(stations: Floats) -> tuple[Floats, Floats]:
+    """Return the same for M/G/c; very smooth service between M/D/c and scv 1/2, both exact."""
+    scv = stations[:, 3]
+    line = scv < LEAST_SERVICE_SCV
+    for i in np.flatnonzero((scv < 0.5) & ~line):
+        servers = min(float(np.ceil(stations[i, 2])), MANY)
+        line[i] = block_order(servers, 1.0, float(scv[i])) > ORDER
+    solved = np.insert(stations, 3, 1.0, axis=1)
+    solved[line, 4] = 0.5
+    chance, wait = _refined(solved)
+    if line.any():
+        smooth = columns(mdc_rows, np.ascontiguousarray(stations[line, :3]), 2)
+        part = 1.0 - 2.0 * scv[line]
+        for values, ends in zip((chance, wait), smooth, strict=True):
+            finite = np.isfinite(ends)
+            mixed = part[finite] * ends[finite] + (1.0 - part[finite]) * values[line][finite]
+            values[np.flatnonzero(line)[finite]] = mixed
+    return chance, wait
 
 
 @njit
@@ -153,7 +162,7 @@ def mgc(
         service_scv=service_scv,
     )
     if method == "auto":
-        results = columns(_refined_poisson_rows, stations, 2)
+        results: tuple[Floats, ...] = _refined_poisson(stations)
     elif method == "kimura":
         results = columns(_formula_rows, np.insert(stations, 3, 1.0, axis=1), 2)
     elif method in MIXTURES:
@@ -225,7 +234,7 @@ def gigc(
         service_scv=service_scv,
     )
     if method == "auto":
-        results = columns(_refined_rows, stations, 2)
+        results: tuple[Floats, ...] = _refined(stations)
     elif method == "formula":
         results = columns(_formula_rows, stations, 2)
     else:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flownet.jit import njit
-from flownet.queues.arguments import Numbers, columns, refusal, rows, whole
+from flownet.queues.arguments import Numbers, refusal, rows, whole
 from flownet.queues.dense import (
     factorize,
     multiply,
@@ -156,20 +156,6 @@ def phphc_measures(
     return busy / (busy + free), waiting / (mass * arrival_rate)
 
 
-@njit
-def _phase_rows(stations: Floats, out: Floats) -> None:
-    for i in range(stations.shape[0]):
-        if stations[i, 0] * stations[i, 1] >= stations[i, 2]:
-            out[i, 0] = 1.0
-            out[i, 1] = math.inf
-            continue
-        chance, wait = phphc_measures(
-            stations[i, 0], stations[i, 1], stations[i, 2], stations[i, 3], stations[i, 4]
-        )
-        out[i, 0] = chance
-        out[i, 1] = wait
-
-
 def _refuse_unsolvable(stations: Floats) -> None:
     """Refuse stations that the exact method cannot solve."""
     for name, column in zip(NAMES, stations.T, strict=True):
@@ -241,4 +227,9 @@ def phphc(
         service_scv=service_scv,
     )
     _refuse_unsolvable(stations)
-    return delay(stations, columns(_phase_rows, stations, 2), shape)
+    results = [
+        phphc_measures(*map(float, row)) if row[0] * row[1] < row[2] else (1.0, math.inf)
+        for row in stations
+    ]
+    table = np.array(results).reshape(-1, 2)
+    return delay(stations, (table[:, 0], table[:, 1]), shape)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flownet.jit import njit
-from flownet.queues.deterministic import mdc_measures
 from flownet.queues.erlang import delay_probability, erlang_c_scalar
 from flownet.queues.general import gigc_factor, gigc_wait_probability
 from flownet.queues.markov import mmc_waiting_time
@@ -172,25 +171,3 @@ def gigc_refined_measures(
         logs[0] += share * math.log(some * scale[0])
         logs[1] += share * math.log(late * scale[1])
     return min(1.0, chance * math.exp(logs[0])), markov * math.exp(logs[1])
-
-
-@njit
-def mgc_refined_measures(
-    arrival_rate: float,
-    service_time: float,
-    servers: float,
-    service_scv: float,
-    largest_order: int,
-) -> tuple[float, float]:
-    """Return (P(wait), mean wait) of M/G/c; smooth service between M/D/c and scv 1/2, exact."""
-    top = int(min(np.ceil(servers), 1e6))
-    fits = service_scv >= LEAST_SERVICE_SCV and block_order(top, 1.0, service_scv) <= largest_order
-    line = service_scv < 0.5 and not fits
-    chance, wait = gigc_refined_measures(
-        arrival_rate, service_time, servers, 1.0, 0.5 if line else service_scv, largest_order
-    )
-    if not line or wait == 0.0 or math.isinf(wait):
-        return chance, wait
-    part = 1.0 - 2.0 * service_scv
-    smooth = mdc_measures(arrival_rate, service_time, servers)
-    return chance + part * (smooth[0] - chance), wait + part * (smooth[1] - wait)

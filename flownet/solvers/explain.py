@@ -128,10 +128,10 @@ def explain(solution: Solution) -> str:
     from flownet.solvers.register import METHODS
 
     method = METHODS[solution.method]
-    kind = "exact" if method.exact else "approximate"
+    kind = "exact" if solution.exact else "approximate"
     lines = [
         summary(solution).splitlines()[0],
-        f"Method: {method.name}, {'exact' if solution.exact else 'approximate'}; {solution.choice}.",
+        f"Method: {method.name}, {kind}; {solution.choice}.",
         f"Formulas: {method.formulas}.",
         f"Reference: {method.reference}.",
     ]

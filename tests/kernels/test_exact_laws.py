@@ -26,7 +26,7 @@ from flownet.kernels.compiled import (
     PROCESSOR_SHARING,
     WAIT_OUTSIDE,
 )
-from flownet.kernels.exact import solve_exact
+from flownet.kernels.exact import applicability, blocking_by_pair, solve_exact
 from flownet.kernels.exact_size import estimate_states
 from oracles.compiled_networks import build
 
@@ -321,3 +321,41 @@ def test_refusals_say_what_is_wrong():
     for wrong in ({"truncation_mass": 0.0}, {"at": [-1.0]}, {"initial": np.array([[7]])}):
         with pytest.raises(ParameterError):
             solve_exact(build([1.0], capacity=5, external=0.5), **wrong)
+
+
+def test_blocking_by_pair_is_the_full_share_of_an_open_split():
+    # from a source that never blocks (infinite servers), arrivals at both are Poisson-like only
+    # without blocking; with loss they see the two services as M/M/1/1: Erlang's loss at load 1/2
+    network = build(
+        [1.0, 1.0, 1.0],
+        servers=[np.inf, 1, 1],
+        capacity=[np.inf, 1, 1],
+        discipline=[DELAY, 0, 0],
+        external=[1.0, 0, 0],
+        routing=[[0, 0.5, 0.25], [0, 0, 0], [0, 0, 0]],
+        when_full=LOST,
+    )
+    shares = blocking_by_pair(network, solve_exact(network))
+    assert shares[0, 1:] == pytest.approx([0.5 / 1.5, 0.25 / 1.25], rel=1e-10)
+    assert np.isnan(shares[1]).all()
+
+
+def test_a_class_that_only_loss_ends_has_a_steady_state():
+    # round for ever between two services, turned away where the second is full: the number at
+    # the second is at most 1, and all that come are lost in the end
+    network = build(
+        [1.0, 1.0],
+        capacity=[4, 1],
+        external=[0.3, 0],
+        routing=[[0, 1.0], [1.0, 0]],
+        when_full=[BLOCKED_AFTER_SERVICE, LOST],
+    )
+    m = solve_exact(network).measures
+    assert m.loss_rate.sum() == pytest.approx(0.3, rel=1e-10)
+
+
+def test_too_many_places_are_refused():
+    with pytest.raises(MethodError, match="capacity = 40000"):
+        solve_exact(build([1.0], capacity=40_000, external=0.5))
+    assert "capacity" in applicability(build([1.0], capacity=40_000, external=0.5))[0]
+    assert applicability(build([1.0], capacity=4, external=0.5)) == ()

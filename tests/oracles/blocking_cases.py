@@ -1,4 +1,4 @@
-"""Networks with blocking for tests and tables of accuracy: published exact cases, random families."""
+"""Networks with blocking for tests and tables: published exact cases, random families."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from oracles.compiled_networks import build
 
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
@@ -19,6 +18,7 @@ from flownet.kernels.compiled import (
     WAIT_OUTSIDE,
     CompiledNetwork,
 )
+from oracles.compiled_networks import build
 
 SATURATED = 1e6
 """Arrivals per service completion that stand for an endless supply."""

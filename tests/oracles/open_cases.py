@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from oracles.compiled_networks import build
 
 from flownet.kernels.compiled import DELAY, FCFS, PROCESSOR_SHARING, CompiledNetwork
+from oracles.compiled_networks import build
 
 DISCIPLINES = {"FCFS": FCFS, "PS": PROCESSOR_SHARING, "IS": DELAY}
 

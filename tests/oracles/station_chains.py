@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import mpmath as mp
 import numpy as np
-import scipy.sparse as sparse
+from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 DIGITS = 50
@@ -229,9 +229,7 @@ def two_classes(rates, times, servers, *, preemptive, most):
         return out
 
     states, p = stationary(((0, 0), (0, 0)), moves)
-    return [
-        sum(q * s[1][k] for q, s in zip(p, states, strict=True)) / rates[k] for k in range(2)
-    ]
+    return [sum(q * s[1][k] for q, s in zip(p, states, strict=True)) / rates[k] for k in range(2)]
 
 
 def simulated_waits(interarrivals, services, servers):
@@ -251,7 +249,9 @@ def slope(function, at, step=1e-3):
     """Derivative by central differences, with an error of the eighth power of the step."""
     h = at * step
     weights = ((1, 4 / 5), (2, -1 / 5), (3, 4 / 105), (4, -1 / 280))
-    return sum(w * (np.asarray(function(at + k * h)) - function(at - k * h)) for k, w in weights) / h
+    return (
+        sum(w * (np.asarray(function(at + k * h)) - function(at - k * h)) for k, w in weights) / h
+    )
 
 
 def sampled(generator, scv, size):

@@ -62,7 +62,9 @@ def test_vast_patience_is_cheap_and_exact():
     above = queues.erlang_a(50.0, 1.0, 50, 2.001e4)
     assert above.number_waiting == pytest.approx(below.number_waiting, rel=1e-3)
     far = queues.erlang_a([49.0, 60.0], 1.0, 50, 1e12)
-    assert far.number_waiting[0] == pytest.approx(queues.mmc(49.0, 1.0, 50).number_waiting, rel=1e-6)
+    assert far.number_waiting[0] == pytest.approx(
+        queues.mmc(49.0, 1.0, 50).number_waiting, rel=1e-6
+    )
     assert far.abandonment_probability[1] == pytest.approx(1 / 6, rel=1e-9)
 
 
@@ -112,7 +114,9 @@ def test_fitted_laws(scv):
     assert (np.diff(stay) <= 1e-15).all()
     assert inner[-1] == pytest.approx(1.0, abs=1e-5)
     assert np.trapezoid(x * stay, x) * 2 == pytest.approx(1 + scv, abs=3e-3)
-    assert inner == pytest.approx(np.append(0.0, np.cumsum((stay[1:] + stay[:-1]) * 1e-3)), abs=2e-3)
+    assert inner == pytest.approx(
+        np.append(0.0, np.cumsum((stay[1:] + stay[:-1]) * 1e-3)), abs=2e-3
+    )
 
 
 def test_least_residual_life():

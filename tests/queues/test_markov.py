@@ -59,7 +59,9 @@ def test_published(shared):
     harris = case(shared, "gross_harris_mmc", "health.json")["expected"]
     one, three = queues.mmc(5, 1 / 6, 1), queues.mmc(6, 1 / 3, 3)
     assert one.number_waiting == pytest.approx(harris["c1"]["Lq"], rel=1e-12)
-    assert queues.wait_tail(5, 1 / 6, 1, 1.0) == pytest.approx(harris["c1"]["P_wait_gt_1"], abs=1e-7)
+    assert queues.wait_tail(5, 1 / 6, 1, 1.0) == pytest.approx(
+        harris["c1"]["P_wait_gt_1"], abs=1e-7
+    )
     assert queues.number_probability(6, 1 / 3, 3, 0) == pytest.approx(harris["c3"]["p0"], rel=1e-12)
     assert three.waiting_time == pytest.approx(harris["c3"]["Wq"], rel=1e-12)
     assert three.wait_probability == pytest.approx(harris["c3"]["P_wait"], rel=1e-12)

@@ -143,7 +143,7 @@ def test_heavy_traffic_limit():
     [(10, 0.8, 4.0, 2.0), (10, 0.9, 0.25, 0.25), (50, 0.9, 2.0, 0.5), (50, 0.8, 0.5, 4.0)],
 )
 def test_against_simulation(servers, ratio, arrival_scv, service_scv):
-    """First come first served simulated job by job with the same laws: 20 runs, 3 % and 4 errors."""
+    """First come first served, job by job, with the same laws: 20 runs, 3 % and 4 errors."""
     means = []
     for seed in range(20):
         generator = np.random.default_rng(seed)

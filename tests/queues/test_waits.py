@@ -21,7 +21,9 @@ def test_markov_closed_form(servers, ratio, time):
     assert queues.wait_tail(load, 1.0, servers, time) == pytest.approx(exact, rel=1e-9)
 
 
-@pytest.mark.parametrize(("rate", "servers", "places"), [(5.0, 4, 10), (3.0, 4, 9), (90.0, 90, 300)])
+@pytest.mark.parametrize(
+    ("rate", "servers", "places"), [(5.0, 4, 10), (3.0, 4, 9), (90.0, 90, 300)]
+)
 def test_limited_room_by_gamma_laws(rate, servers, places):
     """Who finds c + j present waits for j + 1 departures: a gamma law."""
     p = [float(x) for x in oracle.birth_death(rate, 1.0, servers, places).probabilities]
@@ -151,7 +153,9 @@ def test_fitted_percentile_against_simulation(arrival_scv, service_scv):
     assert abs(got - np.mean(found)) < 0.06 * got + 4 * error
 
 
-@given(st.floats(0.3, 0.97), st.floats(0.05, 0.999), st.sampled_from(["mmc", "mmck", "mmcm", "mg1"]))
+@given(
+    st.floats(0.3, 0.97), st.floats(0.05, 0.999), st.sampled_from(["mmc", "mmck", "mmcm", "mg1"])
+)
 def test_percentiles_invert_the_tail(ratio, share, station):
     options = {
         "mmc": {},
