@@ -267,9 +267,9 @@ def solve_chain(place: Place) -> Chain:
     if place.blocking <= 0.0 or place.places < 0:
         return evaluate(place, 1.0)
     most = 1e-6
-    for a in range(place.sources.size):
-        if place.load[a] > 0.0:
-            most = max(most, place.sources[a] / place.load[a])
+    for k in range(place.sources.size):
+        if place.load[k] > 0.0:
+            most = max(most, place.sources[k] / place.load[k])
     b = np.log(most)
     chain = evaluate(place, most)
     wait = _waiting(place, chain, most, most)

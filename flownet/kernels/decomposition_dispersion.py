@@ -18,7 +18,7 @@ from flownet.kernels.traffic_solvers import route_sources, strong_components
 PER_DECADE = 12
 LARGEST_GRID = 150
 SWEEPS = 300
-TOLERANCE = 1e-12
+TOLERANCE = 1e-9
 LEAST_DISPERSION = 0.05
 LEAST_LOAD = 1e-6  # below, nobody waits and no time scale matters
 GOLDEN = 0.6180339887498949

@@ -74,7 +74,7 @@ def solve_balance(compiled: CompiledNetwork, stations: Stations, peak: Floats) -
     shape = compiled.service_time.shape
     graph = _merge_overflow(compiled)
     external = compiled.external_arrival_rate
-    status, iterations, _, rate = solve_flows(
+    status, iterations, residual, rate = solve_flows(
         graph.start, graph.to, graph.probability, external.reshape(-1)
     )
     arrival = rate.reshape(shape)
@@ -84,12 +84,14 @@ def solve_balance(compiled: CompiledNetwork, stations: Stations, peak: Floats) -
     passed, refused, slope = np.empty(shape), np.empty(shape), np.empty(shape)
     error = np.inf
     for step in range(LIMIT):
-        pass_on(stations, peak, arrival, passed, refused, slope)
+        thinned = pass_on(stations, peak, arrival, passed, refused, slope)
+        if not thinned and step == 0:
+            zero = np.zeros(shape)
+            return Flows(status, iterations, residual, arrival, passed, refused, zero)
         share = _overflow_share(compiled, stations, arrival)
         target = external + _carry(graph, passed, refused * share)
         error = np.abs(target - arrival).max() / max(arrival.max(), target.max(), 1e-300)
-        direct = step == 0 and not (slope < 1.0).any()
-        if error <= TOLERANCE or step == LIMIT - 1 or (direct and error <= ACCEPTED):
+        if error <= TOLERANCE or step == LIMIT - 1:
             break
         damping = DAMPING[min(step // PATIENCE, len(DAMPING) - 1)]
         steep = slope.reshape(-1)[graph.source]

@@ -16,7 +16,6 @@ from flownet.kernels.compiled import (
     Floats,
     Integers,
 )
-from flownet.kernels.traffic_solvers import route_sources
 from flownet.queues.abandonment import erlang_a_finite_measures
 from flownet.queues.erlang import erlang_b_scalar
 
@@ -57,48 +56,58 @@ class Stations(NamedTuple):
 def make_stations(compiled: CompiledNetwork) -> Stations:
     """Read the stations off a network: their kinds and the time that servers are held."""
     shape = compiled.service_time.shape
-    source = route_sources(compiled.route_start)
-    held = np.where(compiled.holds_server, compiled.transfer_delay, 0.0)
-    size = shape[0] * shape[1]
-    first = np.bincount(source, compiled.route_probability * held, size).reshape(shape)
-    squares = (1.0 + TRANSFER_SCV) * np.bincount(
-        source, compiled.route_probability * held**2, size
-    ).reshape(shape)
-    time = compiled.service_time
-    second = (1.0 + compiled.service_scv) * time**2 + 2.0 * time * first + squares
-    limited = np.isfinite(compiled.capacity)
-    endless = np.isinf(compiled.servers) | (compiled.discipline == DELAY)
-    kind = np.select(
-        [
-            limited,
-            endless,
-            np.isfinite(compiled.patience).any(axis=1),
-            compiled.discipline == PROCESSOR_SHARING,
-            (compiled.discipline == PRIORITY) & _ranks_differ(compiled),
-        ],
-        [LIMITED, INFINITE, LIMITED, SHARED, RANKED],
-        QUEUE,
-    )
+    kind = np.empty(shape[0], dtype=np.int64)
+    servers, hold, second = np.empty(shape[0]), np.empty(shape), np.empty(shape)
+    _fill_stations(compiled, kind, servers, hold, second)
     return Stations(
-        kind=kind.astype(np.int64),
-        servers=np.where(endless & limited, compiled.capacity, compiled.servers),
+        kind=kind,
+        servers=servers,
         capacity=compiled.capacity,
         discipline=compiled.discipline,
         priority=compiled.priority,
         patience=compiled.patience,
-        service=time,
-        hold=time + first,
+        service=compiled.service_time,
+        hold=hold,
         second=second,
     )
 
 
-def _ranks_differ(compiled: CompiledNetwork) -> np.ndarray:
-    """Tell at which services the classes that can come have more than one rank."""
-    present = compiled.service_time > 0.0
-    lowest = np.where(present, compiled.priority, np.iinfo(np.int64).max).min(axis=1)
-    highest = np.where(present, compiled.priority, np.iinfo(np.int64).min).max(axis=1)
-    differ: np.ndarray = highest > lowest
-    return differ
+@njit
+def _fill_stations(
+    c: CompiledNetwork, kind: Integers, servers: Floats, hold: Floats, second: Floats
+) -> None:
+    """Fill the kinds, the servers, and two moments of the time that a server is held."""
+    classes = hold.shape[1]
+    for i in range(kind.size):
+        patient, ranks = True, False
+        for k in range(classes):
+            state = i * classes + k
+            first, square = 0.0, 0.0
+            for route in range(c.route_start[state], c.route_start[state + 1]):
+                if c.holds_server[route]:
+                    mean = c.transfer_delay[route]
+                    first += c.route_probability[route] * mean
+                    square += c.route_probability[route] * (1.0 + TRANSFER_SCV) * mean * mean
+            time = c.service_time[i, k]
+            hold[i, k] = time + first
+            second[i, k] = (1.0 + c.service_scv[i, k]) * time * time + 2.0 * time * first + square
+            patient = patient and np.isinf(c.patience[i, k])
+            for j in range(k):
+                comes = time > 0.0 and c.service_time[i, j] > 0.0
+                ranks = ranks or (comes and c.priority[i, j] != c.priority[i, k])
+        endless = np.isinf(c.servers[i]) or c.discipline[i] == DELAY
+        limited = np.isfinite(c.capacity[i])
+        servers[i] = c.servers[i]
+        if endless:
+            servers[i] = c.capacity[i]
+        if limited or not (endless or patient):
+            kind[i] = LIMITED
+        elif endless:
+            kind[i] = INFINITE
+        elif c.discipline[i] == PROCESSOR_SHARING:
+            kind[i] = SHARED
+        else:
+            kind[i] = RANKED if c.discipline[i] == PRIORITY and ranks else QUEUE
 
 
 @njit
@@ -255,11 +264,13 @@ def pass_on(
     passed: Floats,
     refused: Floats,
     slope: Floats,
-) -> None:
+) -> bool:
     """Fill, per service and class, what is passed on and refused, and the slope of the former.
 
     The slope is that of the passed flow when all arrivals of the service grow in proportion.
+    Returns whether any service passes on less than all.
     """
+    thinned = False
     classes = arrival.shape[1]
     for i in range(arrival.shape[0]):
         load = 0.0
@@ -271,9 +282,12 @@ def pass_on(
         if load <= 0.0 or stations.kind[i] == INFINITE:
             continue
         if stations.kind[i] == LIMITED:
+            thinned = True
             _pass_limited(stations, i, peak[i], arrival[i], passed[i], refused[i], slope[i])
         elif load >= stations.servers[i]:
+            thinned = True
             _pass_saturated(stations, i, arrival[i], load, passed[i], slope[i])
+    return thinned
 
 
 @njit

@@ -13,6 +13,7 @@ from flownet.kernels.decomposition_stations import INFINITE, QUEUE, Stations
 from flownet.kernels.traffic_solvers import route_sources
 
 FULL = 1.0 - 1e-12  # load ratios beyond are those of saturated services, but for rounding
+ROUNDING = 1e-12  # an scv so close to one is that of an exponential law
 
 
 class Streams(NamedTuple):
@@ -69,6 +70,7 @@ def make_streams(compiled: CompiledNetwork, stations: Stations, flows: Flows) ->
     second = _divide_any((flows.arrival * stations.second).sum(axis=1), asked)
     square = np.where(first > 0.0, first * first, 1.0)
     scv = np.where(first > 0.0, second / square - 1.0, 1.0)
+    scv[np.abs(scv - 1.0) < ROUNDING] = 1.0
     busy = (flows.passed * stations.hold).sum(axis=1) / stations.servers
     leaving = completed - back
     safe = np.where(rate > 0.0, rate, 1.0)

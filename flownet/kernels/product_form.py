@@ -20,8 +20,8 @@ from flownet.kernels.decomposition_flows import solve_balance
 from flownet.kernels.decomposition_stations import INFINITE, RANKED, SHARED, Stations, make_stations
 from flownet.kernels.decomposition_waits import Waits, broken_measures, make_measures
 from flownet.kernels.traffic import BROKEN, find_traps, reachable_states
-from flownet.queues.erlang import erlang_c_scalar
-from flownet.queues.markov import mmc_waiting_time
+from flownet.queues.erlang import delay_probability
+from flownet.queues.numerics import spare_servers
 
 
 def solve_product_form(compiled: CompiledNetwork) -> Measures:
@@ -76,8 +76,9 @@ def _fill(
         if stations.kind[i] == INFINITE or load <= 0.0:
             continue
         time = load / rate
-        line = mmc_waiting_time(rate, time, stations.servers[i])
-        chance[i] = erlang_c_scalar(stations.servers[i], load)
+        spare = spare_servers(rate, time, stations.servers[i])
+        chance[i] = delay_probability(stations.servers[i], load, spare)
+        line = chance[i] * time / spare if spare > 0.0 else np.inf
         for k in range(arrival.shape[1]):
             if arrival[i, k] > 0.0:
                 share = stations.hold[i, k] / time if stations.kind[i] == SHARED else 1.0
