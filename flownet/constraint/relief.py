@@ -17,6 +17,10 @@ from flownet.solvers.solution import Solution
 STEP = 1e-3
 """Relative step of the service rate in the central difference: its error is of order 1e-6."""
 
+NOISE = 1e-6
+"""Elasticities below this, and relief below this share of the goal, are 0: a residual of 1e-9 in
+the fixed points, over the step, is no more than that."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -69,7 +73,11 @@ def relief_of(
         elasticity[i] = _elasticity(solution, goal, value, int(i))
         more = with_servers(arrays, int(i), float(arrays.servers[i]) + 1.0)
         relief[i] = _solved(solution, more, goal).gain_over(value)
-    return Relief(elasticity, relief)
+    noise = NOISE * max(1.0, abs(amount(value, growing=value.growth > 0)))
+    return Relief(
+        np.where(np.abs(elasticity) < NOISE, 0.0, elasticity),
+        np.where(np.abs(relief) < noise, 0.0, relief),
+    )
 
 
 def _solved(solution: Solution, arrays: CompiledNetwork, goal: str) -> GoalValue:

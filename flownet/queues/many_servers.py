@@ -36,10 +36,13 @@ def _formula_rows(stations: Floats, out: Floats) -> None:
 
 def _refined(stations: Floats) -> tuple[Floats, Floats]:
     """Return P(wait) and the mean wait of each station, solved exactly or from smaller ones."""
-    rows = [[float(figure) for figure in row] for row in stations]
-    results = [gigc_refined_measures(a, b, c, d, e, ORDER) for a, b, c, d, e in rows]
-    table = np.array(results).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+    different, places = np.unique(stations, axis=0, return_inverse=True)
+    results = [
+        gigc_refined_measures(rate, time, servers, ca, cs, ORDER)
+        for rate, time, servers, ca, cs in different.tolist()
+    ]
+    table = np.array(results).reshape(-1, 2)[places.ravel()]
+    return table[:, 0].copy(), table[:, 1].copy()
 
 
 def _refined_poisson(stations: Floats) -> tuple[Floats, Floats]:
@@ -271,7 +274,8 @@ def gigc_gradient(
     Notes
     -----
     The formulas have kinks, where the derivative is that of one side: in the number of servers at
-    1 and 2, and where the arrivals' scv is 1 (one server) or equals that of service (more).
+    1 and 2; for one server where the arrivals' scv is 1; for more where the scv of service is 1 or
+    that of the arrivals, and where the two add up to 2.
 
     References
     ----------

@@ -168,7 +168,7 @@ def _refuse_unsolvable(stations: Floats) -> None:
             raise refusal(
                 "servers",
                 f"{servers:g}",
-                f"with these scvs makes matrices of {order:g} rows, at most {MOST_ROWS} are solved",
+                f"must be fewer: {order:g} rows in a matrix with these scvs, at most {MOST_ROWS}",
             )
 
 
@@ -228,8 +228,8 @@ def phphc(
     )
     _refuse_unsolvable(stations)
     results = [
-        phphc_measures(*map(float, row)) if row[0] * row[1] < row[2] else (1.0, math.inf)
-        for row in stations
+        phphc_measures(rate, time, count, ca, cs) if rate * time < count else (1.0, math.inf)
+        for rate, time, count, ca, cs in stations.tolist()
     ]
     table = np.array(results).reshape(-1, 2)
     return delay(stations, (table[:, 0], table[:, 1]), shape)

@@ -150,47 +150,53 @@ def phases(scv):
     return [1 - skip, skip, *([0.0] * (k - 2))], chain
 
 
+def starts(busy, beta):
+    """The busy phases after one more service starts, with the probability of each."""
+    return [(tuple(sorted((*busy, q))), b) for q, b in enumerate(beta) if b > 0.0]
+
+
+def service_moves(queue, busy, beta, S):
+    """What the servers may do: (queue, busy phases, rate)."""
+    out = []
+    for q, number in Counter(busy).items():
+        rest = list(busy)
+        rest.remove(q)
+        done = -sum(S[q]) * number
+        for r, rate in enumerate(S[q]):
+            if r != q and rate > 0.0:
+                out.append((queue, tuple(sorted((*rest, r))), number * rate))
+        if queue and done > 0.0:
+            out += [(queue - 1, after, done * b) for after, b in starts(rest, beta)]
+        elif done > 0.0:
+            out.append((0, tuple(rest), done))
+    return out
+
+
 def phase_station(load_ratio, servers, arrival_scv, service_scv, most):
     """P(wait) and mean wait of Ph/Ph/c with at most `most` present; service time 1."""
     (alpha, T), (beta, S) = phases(arrival_scv), phases(service_scv)
     speed = load_ratio * servers
     leave = [-sum(row) * speed for row in T]
-    done = [-sum(row) for row in S]
+
+    def arrivals(queue, busy):
+        if len(busy) == servers:
+            return [(queue + 1, busy, 1.0)] if servers + queue < most else []
+        return [(0, after, b) for after, b in starts(busy, beta)]
 
     def moves(state):
         queue, phase, busy = state
-        out = []
-        for j, rate in enumerate(T[phase]):
-            if j != phase and rate > 0.0:
-                out.append(((queue, j, busy), rate * speed))
-        if len(busy) + queue < most:
-            for j, start in enumerate(alpha):
-                if start * leave[phase] <= 0.0:
-                    continue
-                if len(busy) < servers:
-                    out += [
-                        ((0, j, tuple(sorted((*busy, q)))), leave[phase] * start * b)
-                        for q, b in enumerate(beta)
-                        if b > 0.0
-                    ]
-                else:
-                    out.append(((queue + 1, j, busy), leave[phase] * start))
-        for q, number in Counter(busy).items():
-            rest = list(busy)
-            rest.remove(q)
-            for r, rate in enumerate(S[q]):
-                if r != q and rate > 0.0:
-                    out.append(((queue, phase, tuple(sorted((*rest, r)))), number * rate))
-            if done[q] <= 0.0:
-                continue
-            if queue:
-                out += [
-                    ((queue - 1, phase, tuple(sorted((*rest, r)))), number * done[q] * b)
-                    for r, b in enumerate(beta)
-                    if b > 0.0
-                ]
-            else:
-                out.append(((0, phase, tuple(rest)), number * done[q]))
+        out = [((q, phase, b), rate) for q, b, rate in service_moves(queue, busy, beta, S)]
+        out += [
+            ((queue, j, busy), rate * speed)
+            for j, rate in enumerate(T[phase])
+            if j != phase and rate > 0.0
+        ]
+        out += [
+            ((q, j, b), leave[phase] * start * share)
+            for q, b, share in arrivals(queue, busy)
+            for j, start in enumerate(alpha)
+            if leave[phase] * start > 0.0
+        ]
         return out
 
     states, p = stationary((0, 0, ()), moves)
