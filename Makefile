@@ -15,10 +15,10 @@ demo: $(VENV)/installed  ## install the package and write report.html on the pac
 	$(BIN)/flownet report urgent_care --budget 60 --output report.html
 
 test: $(VENV)/developed  ## the tests, without the slow ones
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -n auto -m "not slow"
 
 test-slow: $(VENV)/developed  ## the slow tests and the notebooks
-	$(PYTEST) -m slow
+	$(PYTEST) -n auto -m slow
 
 test-lower:  ## the tests on the oldest versions of the dependencies that are supported
 	$(MAKE) VENV=.venv-lower .venv-lower/lowered
