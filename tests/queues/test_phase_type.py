@@ -148,11 +148,11 @@ def test_against_simulation(servers, ratio, arrival_scv, service_scv):
     for seed in range(20):
         generator = np.random.default_rng(seed)
         waits = oracle.simulated_waits(
-            oracle.sampled(generator, arrival_scv, 60_000) / (ratio * servers),
-            oracle.sampled(generator, service_scv, 60_000),
+            oracle.sampled(generator, arrival_scv, 600_000) / (ratio * servers),
+            oracle.sampled(generator, service_scv, 600_000),
             servers,
         )
-        means.append(waits[6_000:].mean())
+        means.append(waits[60_000:].mean())
     error = np.std(means, ddof=1) / np.sqrt(len(means))
     got = queues.gigc(ratio * servers, 1.0, servers, arrival_scv, service_scv).waiting_time
     assert abs(got - np.mean(means)) < 4 * error + 0.01 * got
