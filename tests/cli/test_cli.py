@@ -64,9 +64,9 @@ def test_a_stable_system_is_fine_in_every_form(clinic, command):
     assert run(command, clinic).exit_code == FINE
     result = run(command, clinic, "--json")
     assert result.exit_code == FINE
-    strict(result.output)
+    strict(result.stdout)
     if command != "check":
-        rows = list(csv.DictReader(io.StringIO(run(command, clinic, "--csv").output)))
+        rows = list(csv.DictReader(io.StringIO(run(command, clinic, "--csv").stdout)))
         assert {row["service"] for row in rows} == {"desk [bold]", "nurse"}
 
 
@@ -85,7 +85,7 @@ def test_an_overloaded_system_has_its_own_exit_code():
     for command in ("solve", "find"):
         assert run(command, "discharge_to_assess").exit_code == UNSTABLE
     result = run("solve", "discharge_to_assess", "--json")
-    assert strict(result.output)["standing"] == UNSTABLE
+    assert strict(result.stdout)["standing"] == UNSTABLE
 
 
 def test_faults_are_told_together_with_exit_code_one(tmp_path):
@@ -96,7 +96,7 @@ def test_faults_are_told_together_with_exit_code_one(tmp_path):
     for part in ("time_unit", "servers = -1", "service_time"):
         assert part in result.output
     assert run("solve", path).exit_code == FAULT
-    assert len(strict(run("check", path, "--json").output)) >= 3
+    assert len(strict(run("check", path, "--json").stdout)) >= 3
 
 
 def test_a_missing_file_is_a_fault_and_a_wrong_word_is_usage(clinic):
@@ -113,14 +113,14 @@ def test_reallocate_writes_the_changed_network(clinic, tmp_path):
     target = tmp_path / "after.toml"
     result = run("reallocate", clinic, "--budget", "45", "--output", target, "--json")
     assert result.exit_code == FINE, result.output
-    plan = strict(result.output)
+    plan = strict(result.stdout)
     after = fn.read(target)
     for name, count in plan["servers"].items():
         assert after.graph.nodes[name]["servers"] == count
     assert plan["spent"] <= 45
     changed = run("compare", clinic, target)
     assert changed.exit_code == FINE
-    strict(run("compare", clinic, target, "--json").output)
+    strict(run("compare", clinic, target, "--json").stdout)
 
 
 def test_exchanges_come_from_a_table(clinic, tmp_path):
@@ -145,7 +145,7 @@ def test_report_writes_a_page(clinic, tmp_path):
 def test_examples_are_listed_and_printed():
     listed = run("examples")
     assert all(name in listed.output for name in fn.examples())
-    assert strict(run("examples", "--json").output) == list(fn.examples())
+    assert strict(run("examples", "--json").stdout) == list(fn.examples())
     assert run("examples", "stroke").output.startswith(("#", "["))
 
 

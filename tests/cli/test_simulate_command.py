@@ -43,14 +43,14 @@ def test_simulate_prints_figures_with_their_half_widths(desk):
     assert "±" in text.output
     assert "within 3" in text.output
     assert "MSER-5" in text.output
-    data = json.loads(run(*given, "--json").output)
+    data = json.loads(run(*given, "--json").stdout)
     assert data["standing"] == FINE
     assert data["design"]["seed"] == 7
     (row,) = data["services"]
-    (cells,) = csv.DictReader(io.StringIO(run(*given, "--csv").output))
+    (cells,) = csv.DictReader(io.StringIO(run(*given, "--csv").stdout))
     assert float(cells["waiting_time"]) == pytest.approx(row["waiting_time"])
     assert row["waiting_time_halfwidth"] > 0
-    assert run(*given, "--csv").output == run(*given, "--csv").output
+    assert run(*given, "--csv").stdout == run(*given, "--csv").stdout
 
 
 def test_simulate_says_what_is_wrong_by_its_exit_code(desk):
