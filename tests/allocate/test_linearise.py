@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flownet.allocate.linearise import (
@@ -46,6 +46,7 @@ def test_a_secant_is_exact_at_its_two_steps_and_below_at_all_others(
     load: float, step: int, other: int
 ) -> None:
     first = math.floor(load) + 1
+    assume(first - load > 1e-6)  # nearer, the values at two steps differ by more than all digits
     curve = interpolated(curve_of(lambda _, c: number_waiting(int(c), load)), np.zeros(1))
     knot, elsewhere = float(first + step), first + other
     cuts, value = tangents(curve, np.array([0]), np.array([knot]))
