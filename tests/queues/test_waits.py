@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import linalg, stats
+from scipy import integrate, linalg, stats
 
 from flownet import queues
 from flownet.queues.inversion import mg1_wait_tail_scalar
