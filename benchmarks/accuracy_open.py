@@ -1,14 +1,14 @@
 """Errors of the decomposition on open networks, against simulation, method beside method.
 
-Run as ``python -m benchmarks.accuracy_open --cases 40``. Families: Suresh and Whitt's nine queues,
-random tandems of three, random networks with feedback, several servers and two classes. Laws are
-hyperexponential with balanced means above scv 1, mixtures of Erlang laws below.
+Families: Suresh and Whitt's nine queues, random tandems of three, random networks with feedback,
+several servers and two classes. Laws are hyperexponential with balanced means above scv 1,
+mixtures of Erlang laws below.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,18 +56,18 @@ def tandem(rng: np.random.Generator) -> Document:
     return document(services, [{"from": f"{i}", "to": f"{i + 1}"} for i in range(2)])
 
 
-def with_feedback(rng: np.random.Generator) -> Document:
-    """Return five services with random routes of two classes, one to four servers, scv 0.25 to 4.
+def with_feedback(rng: np.random.Generator, classes: tuple[str, ...]) -> Document:
+    """Return five services with random routes, one to four servers, scv 0.25 to 4.
 
     Loads are 0.5 to 0.9; 30 % of the jobs that complete leave.
     """
-    n, classes = 5, ("a", "b")
-    chance = rng.random((2, n, n)) * (rng.random((2, n, n)) < 0.5)
+    n, width = 5, len(classes)
+    chance = rng.random((width, n, n)) * (rng.random((width, n, n)) < 0.5)
     total = chance.sum(axis=2, keepdims=True)
     chance = 0.7 * np.divide(chance, total, out=np.zeros_like(chance), where=total > 0.0)
-    outside = rng.random((2, n)) * (rng.random((2, n)) < 0.5) + np.eye(n)[0] * 0.5
-    rates = np.array([np.linalg.solve(np.eye(n) - chance[k].T, outside[k]) for k in (0, 1)])
-    weight = rng.uniform(0.5, 1.5, (2, n))
+    outside = rng.random((width, n)) * (rng.random((width, n)) < 0.5) + np.eye(n)[0] * 0.5
+    rates = np.array([np.linalg.solve(np.eye(n) - chance[k].T, outside[k]) for k in range(width)])
+    weight = rng.uniform(0.5, 1.5, (width, n))
     servers = rng.integers(1, 5, n)
     load = (rates * weight).sum(axis=0)
     time = weight * (servers * rng.uniform(0.5, 0.9, n) / load)
@@ -122,8 +122,8 @@ def approximations(compiled: CompiledNetwork) -> dict[str, Floats]:
     }
 
 
-def report_family(name: str, draw: Draw, cases: int, visits: float) -> None:
-    """Print the errors over one family: of the total number waiting, and service by service."""
+def family(title: str, draw: Draw, cases: int, visits: float) -> str:
+    """Return the errors over one family: of the total number waiting, and service by service."""
     rng = np.random.default_rng(2024)
     totals: dict[str, list[float]] = {}
     singles: dict[str, list[float]] = {}
@@ -135,39 +135,63 @@ def report_family(name: str, draw: Draw, cases: int, visits: float) -> None:
         for method, numbers in approximations(compiled).items():
             totals.setdefault(method, []).append(numbers.sum() / exact.sum() - 1.0)
             singles.setdefault(method, []).extend(numbers / exact - 1.0)
-    print(f"\n{name}: {cases} cases, simulation's own error {np.mean(noise):.1%}")
-    print(
-        f"{'':20s}{'total: mean':>12s}{'worst':>8s}{'bias':>8s}{'service: mean':>15s}{'worst':>8s}"
-    )
+    lines = [
+        f"## {title}",
+        "",
+        "| method | total wait: mean error | 95th percentile | worst | bias | one service: mean |"
+        " worst |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for method, errors in totals.items():
         size, own = np.abs(errors), np.abs(singles[method])
-        print(
-            f"{method:20s}{size.mean():12.1%}{size.max():8.1%}{np.mean(errors):+8.1%}"
-            f"{own.mean():15.1%}{own.max():8.1%}"
+        lines.append(
+            f"| {method} | {size.mean():.1%} | {np.quantile(size, 0.95):.1%} | {size.max():.1%} "
+            f"| {np.mean(errors):+.1%} | {own.mean():.1%} | {own.max():.1%} |"
         )
+    own_error = f"the simulation's own standard error is {np.mean(noise):.1%} on average"
+    return "\n".join([*lines, "", f"{cases} networks of {visits:.0e} visits each; {own_error}."])
 
 
-def report_nine_queues(visits: float) -> None:
-    """Print the wait at every one of the nine queues."""
+def bottleneck(visits: float | None) -> str:
+    """Return the mean numbers waiting at every one of Suresh and Whitt's nine queues."""
+    lines = ["## Suresh and Whitt's bottleneck: nine queues in a row, mean wait at each"]
     for scv in (8.0, 0.5):
         compiled = compiled_from(nine_queues(scv))
-        exact, error = simulated(compiled, visits, 1)
-        print(f"\nSuresh and Whitt, arrivals with scv {scv:g}: waits; error of the sum {error:.1%}")
-        print(f"{'simulated':20s}" + "".join(f"{value:7.2f}" for value in exact))
-        for method, numbers in approximations(compiled).items():
-            print(f"{method:20s}" + "".join(f"{value:7.2f}" for value in numbers))
+        exact, error = simulated(compiled, float(visits or 2e7), 1)
+        lines += [
+            "",
+            f"Arrivals with scv {scv:g}; standard error of the simulated sum {error:.1%}.",
+            "",
+            "| | " + " | ".join(f"{k}" for k in range(1, 10)) + " |",
+            "| --- |" + " --- |" * 9,
+        ]
+        rows = {"simulated": exact} | approximations(compiled)
+        for method, numbers in rows.items():
+            lines.append(f"| {method} | " + " | ".join(f"{each:.2f}" for each in numbers) + " |")
+    return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Read the command line and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=8, help="networks of each family")
-    parser.add_argument("--visits", type=float, default=3e6, help="simulated visits of each")
-    options = parser.parse_args(arguments)
-    report_nine_queues(3.0 * options.visits)
-    report_family("Tandems of three", tandem, options.cases, options.visits)
-    report_family("Networks with feedback", with_feedback, options.cases, options.visits)
+def tandems(count: int | None) -> str:
+    """Return the table of random tandems."""
+    title = "three queues in a row, both scv 0.25 to 8, loads 0.5 to 0.9 (against simulation)"
+    return family(title, tandem, count or 200, 4e6)
 
 
-if __name__ == "__main__":
-    main()
+def feedback(count: int | None) -> str:
+    """Return the table of random networks with feedback of one class."""
+    title = "feedback, one class, 1 to 4 servers, scv 0.25 to 4 (against simulation)"
+    return family(title, partial(with_feedback, classes=("a",)), count or 60, 4e6)
+
+
+def feedback_by_class(count: int | None) -> str:
+    """Return the table of random networks with feedback of two classes."""
+    title = "feedback, two classes, 1 to 4 servers, scv 0.25 to 4 (against simulation)"
+    return family(title, partial(with_feedback, classes=("a", "b")), count or 60, 4e6)
+
+
+SECTIONS = {
+    "bottleneck": bottleneck,
+    "tandems": tandems,
+    "feedback": feedback,
+    "feedback by class": feedback_by_class,
+}

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 
+SHOWN = 50
+"""So many faults are spelled out in an error's message; all of them stand in `faults`."""
+
+
 class FlownetError(Exception):
     """Base of all errors that flownet raises on purpose."""
 
@@ -57,7 +61,10 @@ class InputError(FlownetError):
         if len(lines) == 1:
             return lines[0]
         head = f"{len(lines)} faults" + (f" in {self.source}" if self.source else "")
-        return "\n".join([f"{head}:", *(f"  - {line}" for line in lines)])
+        shown = [f"  - {line}" for line in lines[:SHOWN]]
+        if len(lines) > SHOWN:
+            shown.append(f"  and {len(lines) - SHOWN} more, in the error's `faults`")
+        return "\n".join([f"{head}:", *shown])
 
     def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Fault, ...], str]]:
         """Pickle by the faults, so that the error survives a process boundary."""

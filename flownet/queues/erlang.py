@@ -47,14 +47,25 @@ def inverse_excess(servers: float, load: float) -> float:
     term = 1.0
     total = 0.0
     left = servers
-    while left >= 1.0:
-        term *= left / load
-        total += term
-        left -= 1.0
-        if left < load and term <= NEGLIGIBLE * total:
-            return total
+    share = 1.0 / load
+    while left >= 4.0 and (left >= load or term > NEGLIGIBLE * total):
+        # four terms at once, since each product waits for the one before
+        first, third = left * share, (left - 2.0) * share
+        two = first * ((left - 1.0) * share)
+        four = two * (third * ((left - 3.0) * share))
+        total += term * (first + two + two * third + four)
+        term *= four
+        left -= 4.0
         if total > OVERFLOW:
             return math.inf
+    while left >= 1.0 and (left >= load or term > NEGLIGIBLE * total):
+        term *= left * share
+        total += term
+        left -= 1.0
+        if total > OVERFLOW:
+            return math.inf
+    if left >= 1.0:
+        return total
     if left == 0.0:
         return total
     # the integer part is used up: 1/B(c) = 1 + t_1 + ... + t_{m-1} + t_m / B(c - m)

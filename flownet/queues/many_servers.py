@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 COSMETATOS, BOXMA = 0, 1
 MIXTURES = {"cosmetatos": COSMETATOS, "boxma": BOXMA}
-ORDER = 128  # the largest matrix that method "auto" solves; up to 0.1 s a station
+ORDER = 144  # the largest matrix that method "auto" solves; up to 0.1 s a station
 
 
 @njit

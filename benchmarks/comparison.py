@@ -1,0 +1,128 @@
+"""How far a method is from the truth on one network and on a family, and who tells the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flownet.errors import FlownetError
+from flownet.kernels.compiled import CompiledNetwork, Measures
+from flownet.kernels.exact import solve_exact
+from flownet.kernels.simulation import measures as measured
+from flownet.kernels.simulation import simulate_once
+from flownet.network.compile import compile_network
+from flownet.network.model import Network
+from flownet.solvers.register import METHODS
+
+MOST_STATES = 20_000
+VISITS = 2_000_000.0
+MOST_JOBS = 20_000
+
+
+class Errors(NamedTuple):
+    """How far a method is from the truth on one network."""
+
+    throughput: float
+    """Relative."""
+    number: float
+    """Total number present and outside, relative."""
+    blocked: float
+    """Worst service: blocked servers per server, absolute."""
+    meets_full: float
+    """Worst service: probability that a completion finds its destination full, absolute."""
+
+
+def _leaving(found: Measures) -> float:
+    admitted = found.arrival_rate - found.loss_rate - found.overflow_rate
+    return float(admitted.sum())
+
+
+def _number(found: Measures) -> float:
+    inside = found.number_waiting + found.number_in_service + found.number_blocked
+    return float((inside + found.number_outside).sum())
+
+
+def errors_of(arrays: CompiledNetwork, method: str, truth: Measures) -> Errors | None:
+    """Return a method's errors, None where it does not converge or calls the network overloaded."""
+    found = METHODS[method].solve(arrays)
+    if found.status != 0 or found.growth_rate.any():
+        return None
+    servers = np.where(np.isfinite(arrays.servers), arrays.servers, 1.0)
+    blocked = (found.number_blocked - truth.number_blocked).sum(axis=1) / servers
+    full = found.blocking_probability - np.nan_to_num(truth.blocking_probability)
+    return Errors(
+        _leaving(found) / _leaving(truth) - 1,
+        _number(found) / _number(truth) - 1,
+        float(np.abs(blocked).max()),
+        float(np.abs(full).max()),
+    )
+
+
+def compiled(services: list[dict[str, Any]], routes: list[dict[str, Any]]) -> CompiledNetwork:
+    """Return the arrays of a network in hours."""
+    document = {"network": {"time_unit": "hour"}, "services": services, "routes": routes}
+    return compile_network(Network.from_dict(document)).arrays
+
+
+def by_chain(arrays: CompiledNetwork) -> Measures | None:
+    """Return the exact steady state; None where there are too many states."""
+    try:
+        result = solve_exact(arrays, max_states=MOST_STATES, truncation_mass=1e-8)
+    except FlownetError:
+        return None
+    return None if result.measures.growth_rate.any() else result.measures
+
+
+def by_simulation(arrays: CompiledNetwork) -> Measures | None:
+    """Return a long simulation's averages; None where the backlog outgrows any steady state."""
+    horizon = VISITS / float(arrays.external_arrival_rate.sum())
+    run = simulate_once(arrays, horizon=horizon, warmup=horizon / 20, seed=7, max_jobs=MOST_JOBS)
+    return measured(run) if run.status == 0 else None
+
+
+def table(
+    title: str,
+    networks: Iterator[CompiledNetwork],
+    method: str,
+    judge: Callable[[CompiledNetwork], Measures | None],
+) -> str:
+    """Return the markdown of one table, and say how many networks it rests on."""
+    errors, passed_over, failed = [], 0, 0
+    for arrays in networks:
+        truth = judge(arrays)
+        if truth is None:
+            passed_over += 1
+            continue
+        found = errors_of(arrays, method, truth)
+        if found is None:
+            failed += 1
+        else:
+            errors.append(np.abs(found))
+    worst = np.array(errors)
+    names = {
+        "throughput": "admitted jobs, all services, relative",
+        "number": "total number in the system, relative",
+        "blocked": "blocked servers per server, worst service, absolute",
+        "meets_full": "completion finds its destination full, worst service, absolute",
+    }
+    lines = [
+        f"## {title}",
+        "",
+        "| error | median | 95th percentile | worst |",
+        "| --- | --- | --- | --- |",
+    ]
+    for k, field in enumerate(Errors._fields):
+        if method == "decomposition" and field != "number":
+            continue
+        column = worst[:, k]
+        middle, high, most = np.median(column), np.quantile(column, 0.95), column.max()
+        lines.append(f"| {names[field]} | {middle:.2%} | {high:.2%} | {most:.2%} |")
+    lines += [
+        "",
+        f"{len(errors)} networks; {passed_over} more were passed over (no steady state, or more "
+        f"than {MOST_STATES} states); on {failed} the method did not converge or found overload.",
+        "",
+    ]
+    return "\n".join(lines)
