@@ -57,7 +57,7 @@ def check_graph(graph: nx.DiGraph, *, complete: bool = True) -> list[Fault]:
     if len(graph) == 0:
         return [Fault("network", "services", "", "at least one service is needed")]
     classes = _classes(graph)
-    faults = _check_network(graph, classes)
+    faults = check_network(graph.graph, classes)
     for name, data in graph.nodes(data=True):
         faults += _check_service(str(name), data, classes, graph)
     for start, end, data in graph.edges(data=True):
@@ -103,10 +103,11 @@ def _classes(graph: nx.DiGraph) -> tuple[str, ...]:
     return class_names(graph) if declared is None or isinstance(declared, Mapping) else ("all",)
 
 
-def _check_network(graph: nx.DiGraph, classes: Sequence[str]) -> list[Fault]:
-    attributes = {k: v for k, v in graph.graph.items() if k != "classes"}
-    faults = _check_attributes("network", attributes, NETWORK, classes)
-    declared = graph.graph.get("classes")
+def check_network(attributes: Mapping[str, Any], classes: Sequence[str]) -> list[Fault]:
+    """Return what is wrong with the attributes of the network itself and with its classes."""
+    own = {k: v for k, v in attributes.items() if k != "classes"}
+    faults = _check_attributes("network", own, NETWORK, classes)
+    declared = attributes.get("classes")
     if declared is None:
         return faults
     if not isinstance(declared, Mapping):

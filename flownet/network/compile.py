@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ import numpy as np
 from flownet.errors import NetworkError
 from flownet.kernels import compiled as code
 from flownet.kernels.compiled import CompiledNetwork, Floats
-from flownet.network.attributes import CLASS, NETWORK, ROUTE, SERVICE
+from flownet.network.attributes import CLASS, NETWORK, SERVICE
 from flownet.network.check import check_graph
-from flownet.network.distributions import Law
-from flownet.network.model import Network, ServiceName
-from flownet.network.resolve import capacity_of, law_of, per_class, servers_of
+from flownet.network.columns import Columns, ServiceName, columns_of
+from flownet.network.distributions import Law, law_from_table, two_moment_law
+from flownet.network.model import Network
+from flownet.network.resolve import per_class
 
 DISCIPLINES = {
     "fcfs": code.FCFS,
@@ -67,31 +68,32 @@ def compile_network(network: Network) -> Compilation:
     NetworkError
         Where the network's graph was changed behind its back and is at fault now.
     """
+    if network.compilation is not None:
+        return network.compilation
     errors = [fault for fault in check_graph(network.graph) if fault.severity == "error"]
     if errors:
         raise NetworkError(errors, network.name)
-    classes = network.classes
-    data = [attributes for _, attributes in network.graph.nodes(data=True)]
-    index = {name: number for number, name in enumerate(network.services)}
-    family, parameters, times, scvs, samples = _laws(data, classes)
-    start, to, probability, delay, holds = _routes(network, index)
-    full = [WHEN_FULL[row.get("when_full", "blocked_after_service")] for row in data]
-    outside = [WHEN_FULL[row.get("external_when_full", "lost")] for row in data]
+    return compile_columns(columns_of(network.graph))
+
+
+def compile_columns(columns: Columns) -> Compilation:
+    """Return the arrays of a description that was found right."""
+    family, parameters, times, scvs, samples = _laws(columns)
+    start, to, probability, delay, holds = _routes(columns)
+    servers = _servers(columns)
     arrays = CompiledNetwork(
-        servers=_floats([servers_of(row) for row in data]),
-        capacity=_floats([capacity_of(row) for row in data]),
-        discipline=_integers([DISCIPLINES[row.get("discipline", "fcfs")] for row in data]),
-        when_full=_integers(full),
-        external_when_full=_integers(outside),
-        overflow_to=_integers(
-            [index[row["overflow_to"]] if row.get("overflow_to") else -1 for row in data]
-        ),
-        priority=_integers(_priorities(network, data)),
+        servers=servers,
+        capacity=_capacity(columns, servers),
+        discipline=_coded(columns, "discipline", DISCIPLINES),
+        when_full=_coded(columns, "when_full", WHEN_FULL),
+        external_when_full=_coded(columns, "external_when_full", WHEN_FULL),
+        overflow_to=_overflow_to(columns),
+        priority=_priorities(columns),
         service_time=times,
         service_scv=scvs,
-        external_arrival_rate=_table(data, "external_arrival_rate", classes),
-        arrival_scv=_table(data, "arrival_scv", classes),
-        patience=_table(data, "patience", classes),
+        external_arrival_rate=_floats(columns.service_table("external_arrival_rate")),
+        arrival_scv=_floats(columns.service_table("arrival_scv")),
+        patience=_floats(columns.service_table("patience")),
         route_start=start,
         route_to=to,
         route_probability=probability,
@@ -105,106 +107,135 @@ def compile_network(network: Network) -> Compilation:
         array.setflags(write=False)
     return Compilation(
         arrays=arrays,
-        services=network.services,
-        classes=classes,
-        organisations=tuple(str(row.get("organisation", "")) for row in data),
-        cost_per_server=_floats([row.get("cost_per_server", 0.0) for row in data]),
-        cost_of_delay=_prices(network, data, "cost_of_delay"),
-        cost_of_loss=_prices(network, data, "cost_of_loss"),
+        services=columns.names,
+        classes=columns.classes,
+        organisations=tuple(map(str, columns.service("organisation"))),
+        cost_per_server=_floats(columns.service("cost_per_server")),
+        cost_of_delay=_prices(columns, "cost_of_delay"),
+        cost_of_loss=_prices(columns, "cost_of_loss"),
     )
 
 
 def _floats(values: Any) -> Floats:
-    return np.ascontiguousarray(values, dtype=np.float64)
+    return np.array(values, dtype=np.float64, order="C")
 
 
-def _integers(values: Any) -> code.Integers:
-    return np.ascontiguousarray(values, dtype=np.int64)
+def _coded(columns: Columns, name: str, codes: Mapping[str, int]) -> code.Integers:
+    """Return a choice as the kernels know it."""
+    if name not in columns.services:
+        return np.full(len(columns.names), codes[str(SERVICE[name].default)], dtype=np.int64)
+    return np.array([codes[choice] for choice in columns.service(name)], dtype=np.int64)
 
 
-def _table(data: Sequence[dict[str, Any]], name: str, classes: Sequence[str]) -> Floats:
-    return _floats([per_class(row, SERVICE[name], classes) for row in data])
+def _servers(columns: Columns) -> Floats:
+    """Return the servers; unlimited where the discipline is delay."""
+    servers = _floats(columns.service("servers"))
+    if "discipline" in columns.services:
+        servers[[choice == "delay" for choice in columns.service("discipline")]] = np.inf
+    return servers
 
 
-def _prices(network: Network, data: Sequence[dict[str, Any]], name: str) -> Floats:
+def _capacity(columns: Columns, servers: Floats) -> Floats:
+    """Return the places: the capacity, or servers and waiting room, or no limit."""
+    if not {"capacity", "waiting_room"} & set(columns.services):
+        return np.full(servers.size, np.inf)
+    rooms = columns.service("waiting_room")
+    places = columns.service("capacity")
+    given = zip(rooms, places, servers.tolist(), strict=True)
+    return _floats(
+        [
+            count + room if room is not None else math.inf if place is None else place
+            for room, place, count in given
+        ]
+    )
+
+
+def _overflow_to(columns: Columns) -> code.Integers:
+    """Return the position of the service that takes the overflow; -1 for none."""
+    if "overflow_to" not in columns.services:
+        return np.full(len(columns.names), -1, dtype=np.int64)
+    index = {name: number for number, name in enumerate(columns.names)}
+    targets = [index[name] if name else -1 for name in columns.service("overflow_to")]
+    return np.array(targets, dtype=np.int64)
+
+
+def _prices(columns: Columns, name: str) -> Floats:
     """Return prices by service and class: its own, else the network's, else nan."""
-    fallback = network.graph.graph.get(name, NETWORK[name].default)
-    rows = [per_class(row, SERVICE[name], network.classes) for row in data]
-    filled = [[fallback if price is None else price for price in row] for row in rows]
-    return _floats([[math.nan if price is None else price for price in row] for row in filled])
+    prices = _floats(columns.service_table(name))  # an absent one is None, which becomes nan
+    fallback = columns.network.get(name, NETWORK[name].default)
+    return np.where(np.isnan(prices), np.nan if fallback is None else float(fallback), prices)
 
 
-def _priorities(network: Network, data: Sequence[dict[str, Any]]) -> list[list[int]]:
+def _priorities(columns: Columns) -> code.Integers:
     """Return ranks by service and class: the service's own, else the class's."""
-    declared = network.graph.graph.get("classes", {})
+    declared = columns.network.get("classes", {})
     general = [
         declared.get(name, {}).get("priority", CLASS["priority"].default)
-        for name in network.classes
+        for name in columns.classes
     ]
-    rows = [per_class(row, SERVICE["priority"], network.classes) for row in data]
-    return [
-        [g if own is None else own for g, own in zip(general, row, strict=True)] for row in rows
-    ]
+    own = _floats(columns.service_table("priority"))
+    return np.ascontiguousarray(np.where(np.isnan(own), general, own).astype(np.int64))
 
 
 def _laws(
-    data: Sequence[dict[str, Any]], classes: Sequence[str]
+    columns: Columns,
 ) -> tuple[code.Integers, Floats, Floats, Floats, Floats]:
     """Return family, parameters, mean, scv by service and class, and the flat samples."""
-    shape = (len(data), len(classes))
-    family = np.zeros(shape, dtype=np.int64)
-    parameters = np.zeros((*shape, 3))
-    times, scvs = np.zeros(shape), np.ones(shape)
+    times = np.nan_to_num(_floats(columns.service_table("service_time")))
+    scvs = _floats(columns.service_table("service_scv"))
+    scvs[times == 0.0] = 1.0
+    family = np.full(times.shape, code.EXPONENTIAL, dtype=np.int64)
+    parameters = np.zeros((*times.shape, 3))
+    parameters[..., 0] = times
     samples: list[float] = []
-    for i, row in enumerate(data):
-        given = zip(
-            per_class(row, SERVICE["service_time"], classes),
-            per_class(row, SERVICE["service_scv"], classes),
-            per_class(row, SERVICE["service_distribution"], classes),
-            strict=True,
-        )
-        for k, (time, scv, table) in enumerate(given):
-            law: Law | None = law_of(time, scv, table)
-            if law is None:
-                continue
-            values = list(law.parameters)
-            if law.samples:
-                values[0] = float(len(samples))
-                samples.extend(law.samples)
-            family[i, k] = law.family
-            parameters[i, k, : len(values)] = values
-            times[i, k], scvs[i, k] = law.mean, law.scv
+    for i, k, law in _other_laws(columns, times, scvs):
+        values = list(law.parameters)
+        if law.samples:
+            values[0] = float(len(samples))
+            samples.extend(law.samples)
+        family[i, k] = law.family
+        parameters[i, k] = [*values, 0.0, 0.0, 0.0][:3]
+        times[i, k], scvs[i, k] = law.mean, law.scv
     return family, parameters, times, scvs, np.asarray(samples, dtype=np.float64)
 
 
+def _other_laws(columns: Columns, times: Floats, scvs: Floats) -> Iterator[tuple[int, int, Law]]:
+    """Yield service, class and law where that is not exponential."""
+    for i, k in np.argwhere((scvs != 1.0) & (times > 0.0)).tolist():
+        yield i, k, two_moment_law(float(times[i, k]), float(scvs[i, k]))
+    for i, cell in enumerate(columns.services.get("service_distribution", ())):
+        if cell is not None:
+            row = per_class(
+                {"service_distribution": cell}, SERVICE["service_distribution"], columns.classes
+            )
+            for k, table in enumerate(row):
+                if table is not None:
+                    yield i, k, law_from_table(table)
+
+
 def _routes(
-    network: Network, index: dict[ServiceName, int]
+    columns: Columns,
 ) -> tuple[code.Indices, code.Indices, Floats, Floats, code.Booleans]:
     """Return the routes over pairs (service, class) in compressed rows."""
-    classes = network.classes
-    position = {name: k for k, name in enumerate(classes)}
-    width = len(classes)
-    rows: list[tuple[int, int, float, float, bool]] = []
-    for start, end, data in network.graph.edges(data=True):
-        columns = zip(
-            *(
-                per_class(data, ROUTE[name], classes)
-                for name in ("routing_probability", "transfer_delay", "holds_server", "to_class")
-            ),
-            strict=True,
-        )
-        for k, (share, delay, holds, target) in enumerate(columns):
-            if share > 0:
-                goal = index[end] * width + (position[target] if target else k)
-                rows.append((index[start] * width + k, goal, share, delay, holds))
-    rows.sort(key=lambda row: row[:2])
-    origin = np.array([row[0] for row in rows], dtype=np.int64)
-    counts = np.bincount(origin, minlength=len(index) * width)
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.uint32)
+    width = len(columns.classes)
+    own = np.arange(width)
+    onward = np.broadcast_to(own, (columns.start.size, width))
+    if "to_class" in columns.routes:
+        position = {name: k for k, name in enumerate(columns.classes)}
+        targets = columns.route_table("to_class").tolist()
+        onward = np.array([[position[t] if t else k for k, t in enumerate(row)] for row in targets])
+    probability = _floats(columns.route_table("routing_probability"))
+    origin = (columns.start[:, np.newaxis] * width + own)[probability > 0.0]
+    goal = (columns.end[:, np.newaxis] * width + onward)[probability > 0.0]
+    states = len(columns.names) * width
+    order = np.argsort(origin * states + goal, kind="stable")
+    counts = np.bincount(origin, minlength=states)
+    delay = _floats(columns.route_table("transfer_delay"))[probability > 0.0]
+    holds = columns.route_table("holds_server")[probability > 0.0].astype(np.bool_)
     return (
-        starts,
-        np.array([row[1] for row in rows], dtype=np.uint32),
-        _floats([row[2] for row in rows]),
-        _floats([row[3] for row in rows]),
-        np.array([row[4] for row in rows], dtype=np.bool_),
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.uint32),
+        goal[order].astype(np.uint32),
+        probability[probability > 0.0][order],
+        delay[order],
+        holds[order],
     )

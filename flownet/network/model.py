@@ -5,19 +5,31 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Hashable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import networkx as nx
 
 from flownet.errors import Fault, InputError, NetworkError, UnknownNameError
 from flownet.network.attributes import DEFAULT_CLASS, NETWORK
 from flownet.network.check import check_graph, check_shape
+from flownet.network.columns import (
+    Columns,
+    ServiceName,
+    columns_of,
+    columns_of_tables,
+    made_plain,
+)
 from flownet.network.values import is_absent, nearest, plain
+
+if TYPE_CHECKING:
+    from flownet.network.compile import Compilation
+
+__all__ = ["Network", "ServiceName", "Table", "check", "graph_of_document"]
 
 Table = Any
 """A pandas DataFrame, or an iterable of mappings, one a row."""
-ServiceName = str | int
-"""A service's name: a text, or a whole number where the caller's graph has such nodes."""
+LARGE = 2_000
+"""From so many services on, a network is checked and kept by columns."""
 
 
 class Network:
@@ -46,14 +58,30 @@ class Network:
     ('desk',)
     """
 
-    __slots__ = ("_graph", "_warnings")
+    __slots__ = ("_columns", "_compilation", "_graph", "_warnings")
 
-    def __init__(self, graph: nx.DiGraph) -> None:
+    def __init__(self, graph: nx.DiGraph | Columns) -> None:
         """Check `graph` and keep a frozen copy; `from_graph` is the same by another name."""
-        faults = check_shape(graph)
-        if faults:
-            raise NetworkError(faults)
-        own = _own_copy(graph)
+        self._graph: nx.DiGraph | None = None
+        self._columns: Columns | None = None
+        self._compilation: Compilation | None = None
+        self._warnings: tuple[Fault, ...] = ()
+        if isinstance(graph, Columns):
+            columns: Columns | None = graph
+        else:
+            faults = check_shape(graph)
+            if faults:
+                raise NetworkError(faults)
+            large = len(graph) >= LARGE
+            columns = made_plain(columns_of(graph)) if large else None
+        if columns is not None:
+            from flownet.network.soundness import compiled_where_right  # starts numba
+
+            self._compilation = compiled_where_right(columns)
+            if self._compilation is not None:
+                self._columns = columns
+                return
+        own = graph.graph() if isinstance(graph, Columns) else _own_copy(graph)
         faults = check_graph(own)
         errors = [fault for fault in faults if fault.severity == "error"]
         if errors:
@@ -128,8 +156,13 @@ class Network:
         NetworkError
             With every fault of the tables.
         """
+        about = {"time_unit": time_unit, **network}
+        if classes is None and _is_large(services) and hasattr(routes, "columns"):
+            columns = columns_of_tables(services, routes, about)
+            if columns is not None:
+                return cls(columns)
         document: dict[str, Any] = {
-            "network": {"time_unit": time_unit, **network},
+            "network": about,
             "services": [_row(row) for row in _rows(services, "name")],
             "routes": [_row(row) for row in _rows(routes, None)],
         }
@@ -142,7 +175,14 @@ class Network:
     @property
     def graph(self) -> nx.DiGraph:
         """The frozen networkx graph; any networkx algorithm takes it."""
+        if self._graph is None and self._columns is not None:
+            self._graph = nx.freeze(self._columns.graph())
         return self._graph
+
+    @property
+    def compilation(self) -> Compilation | None:
+        """The arrays, where checking a large network has brought them along."""
+        return self._compilation
 
     @property
     def warnings(self) -> tuple[Fault, ...]:
@@ -152,50 +192,62 @@ class Network:
     @property
     def name(self) -> str:
         """The network's name."""
-        return str(self._graph.graph.get("name", NETWORK["name"].default))
+        return str(self._about.get("name", NETWORK["name"].default))
 
     @property
     def time_unit(self) -> str:
         """The unit of all times and rates."""
-        return str(self._graph.graph["time_unit"])
+        return str(self._about["time_unit"])
 
     @property
     def currency(self) -> str:
         """The money of all costs; empty where none is declared."""
-        return str(self._graph.graph.get("currency", ""))
+        return str(self._about.get("currency", ""))
 
     @property
     def services(self) -> tuple[ServiceName, ...]:
         """Names of the services, in the order of the description."""
-        return tuple(self._graph.nodes)
+        return self._columns.names if self._columns is not None else tuple(self.graph.nodes)
+
+    @property
+    def _about(self) -> Mapping[str, Any]:
+        """The attributes of the network, and its classes."""
+        return self._columns.network if self._columns is not None else self.graph.graph
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the job classes; ``('all',)`` where none is declared."""
-        return tuple(self._graph.graph.get("classes", {})) or (DEFAULT_CLASS,)
+        return tuple(self._about.get("classes", {})) or (DEFAULT_CLASS,)
+
+    def given(self, attribute: str) -> list[Any]:
+        """Return what the description gives for an attribute of each service; None where absent."""
+        if self._columns is None:
+            return [data.get(attribute) for _, data in self.graph.nodes(data=True)]
+        column = self._columns.services.get(attribute, [None] * len(self.services))
+        return column if isinstance(column, list) else column.tolist()
 
     def label(self, service: ServiceName) -> str:
         """Return what reports call `service`: its label, or its name."""
-        return str(self._graph.nodes[service].get("label") or service)
+        return str(self.graph.nodes[service].get("label") or service)
 
     def organisation(self, service: ServiceName) -> str:
         """Return who owns `service`; empty where nobody is named."""
-        return str(self._graph.nodes[service].get("organisation", ""))
+        return str(self.graph.nodes[service].get("organisation", ""))
 
     # what becomes of it
 
     def to_dict(self) -> dict[str, Any]:
         """Return the canonical document; ``from_dict`` of it gives an equal network."""
-        attributes = {k: v for k, v in self._graph.graph.items() if k != "classes"}
+        attributes = {k: v for k, v in self.graph.graph.items() if k != "classes"}
         document: dict[str, Any] = {"network": _written(attributes)}
-        if self._graph.graph.get("classes"):
-            document["classes"] = _written(self._graph.graph["classes"])
+        if self.graph.graph.get("classes"):
+            document["classes"] = _written(self.graph.graph["classes"])
         document["services"] = [
-            {"name": str(name), **_written(data)} for name, data in self._graph.nodes(data=True)
+            {"name": str(name), **_written(data)} for name, data in self.graph.nodes(data=True)
         ]
         document["routes"] = [
             {"from": str(u), "to": str(v), **_written(data)}
-            for u, v, data in self._graph.edges(data=True)
+            for u, v, data in self.graph.edges(data=True)
         ]
         return document
 
@@ -223,8 +275,8 @@ class Network:
         NetworkError
             Where the changed network is at fault.
         """
-        graph = nx.DiGraph(self._graph)
-        graph.graph = copy.deepcopy(self._graph.graph)
+        graph = nx.DiGraph(self.graph)
+        graph.graph = copy.deepcopy(self.graph.graph)
         for service, changes in (services or {}).items():
             _change(graph.nodes[self._known(service)], changes)
         for (start, end), changes in (routes or {}).items():
@@ -236,9 +288,9 @@ class Network:
         return Network(graph)
 
     def _known(self, service: ServiceName) -> ServiceName:
-        if service in self._graph:
+        if service in self.graph:
             return service
-        hint = nearest(service, self._graph.nodes)
+        hint = nearest(service, self.graph.nodes)
         fault = Fault(f"service '{service}'", "", "", f"is not in the network{hint}")
         raise UnknownNameError([fault])
 
@@ -250,15 +302,15 @@ class Network:
 
     def __hash__(self) -> int:
         """Hash by name and size, which equal networks share."""
-        return hash((self.name, self.time_unit, len(self._graph), self._graph.number_of_edges()))
+        return hash((self.name, self.time_unit, len(self.graph), self.graph.number_of_edges()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as the plain graph; the check runs again on arrival."""
-        return Network, (nx.DiGraph(self._graph),)
+        return Network, (nx.DiGraph(self.graph),)
 
     def __repr__(self) -> str:
         """Return three lines: what it is, its size, its first warning."""
-        graph = self._graph
+        graph = self.graph
         lines = [
             f"Network '{self.name}' ({self.time_unit})",
             f"  {len(graph)} services, {graph.number_of_edges()} routes, "
@@ -395,6 +447,10 @@ def _change(attributes: dict[str, Any], changes: Mapping[str, Any]) -> None:
             attributes.pop(name, None)
         else:
             attributes[name] = value
+
+
+def _is_large(table: Any) -> bool:
+    return hasattr(table, "columns") and len(table) >= LARGE
 
 
 def _rows(table: Any, index: str | None) -> list[Mapping[str, Any]]:

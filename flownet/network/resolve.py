@@ -9,7 +9,6 @@ from typing import Any
 import networkx as nx
 
 from flownet.network.attributes import DEFAULT_CLASS, Attribute
-from flownet.network.distributions import Law, law_from_table, two_moment_law
 
 
 def class_names(graph: nx.DiGraph) -> tuple[str, ...]:
@@ -35,13 +34,6 @@ def per_class(
 def is_law(attribute: Attribute, value: Mapping[str, Any]) -> bool:
     """Return whether a table is one distribution rather than a table of them by class."""
     return attribute.kind == "distribution" and "family" in value
-
-
-def law_of(time: float | None, scv: float, table: Mapping[str, Any] | None) -> Law | None:
-    """Return the law of one class's service time; None where none is given."""
-    if table is not None:
-        return law_from_table(table)
-    return None if time is None else two_moment_law(float(time), float(scv))
 
 
 def capacity_of(attributes: Mapping[str, Any]) -> float:

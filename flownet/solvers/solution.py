@@ -79,8 +79,7 @@ class Solution:
     def services(self) -> pd.DataFrame:
         """One row a service, summed over classes (times are means over jobs)."""
         compilation, measures = self._checked()
-        nodes = self.network.graph.nodes
-        targets = [nodes[name].get("target") for name in compilation.services]
+        targets = self.network.given("target")
         return tables.service_table(
             compilation, measures, targets, self.network.time_unit, self.network.currency
         )
