@@ -117,7 +117,8 @@ def made_plain(columns: Columns) -> Columns | None:
     None where names, keys or cells are of kinds that only a look at every one can judge.
     """
     made = []
-    for given in (columns.services, columns.routes):
+    offered: tuple[Mapping[Any, Column], ...] = (columns.services, columns.routes)
+    for given in offered:
         plainer: dict[str, Column] = {}
         for key, column in given.items():
             kinds = kinds_of(column)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
-from flownet.errors import Fault, InputError, NetworkError, UnknownNameError
+from flownet.errors import Fault, NetworkError, UnknownNameError
 from flownet.network.attributes import DEFAULT_CLASS, NETWORK
 from flownet.network.check import check_graph, check_shape
 from flownet.network.columns import (
@@ -19,12 +19,13 @@ from flownet.network.columns import (
     columns_of_tables,
     made_plain,
 )
-from flownet.network.values import is_absent, nearest, plain
+from flownet.network.describe import graph_of_document, own_copy, row_of, rows_of
+from flownet.network.values import nearest
 
 if TYPE_CHECKING:
     from flownet.network.compile import Compilation
 
-__all__ = ["Network", "ServiceName", "Table", "check", "graph_of_document"]
+__all__ = ["Network", "ServiceName", "Table", "check"]
 
 Table = Any
 """A pandas DataFrame, or an iterable of mappings, one a row."""
@@ -81,7 +82,7 @@ class Network:
             if self._compilation is not None:
                 self._columns = columns
                 return
-        own = graph.graph() if isinstance(graph, Columns) else _own_copy(graph)
+        own = graph.graph() if isinstance(graph, Columns) else own_copy(graph)
         faults = check_graph(own)
         errors = [fault for fault in faults if fault.severity == "error"]
         if errors:
@@ -120,7 +121,7 @@ class Network:
         graph, faults = graph_of_document(document)
         if faults:
             # what could be read is checked too, so that one look shows every fault
-            rest = check_graph(_own_copy(graph), complete=False) if len(graph) else []
+            rest = check_graph(own_copy(graph), complete=False) if len(graph) else []
             errors = [*faults, *(fault for fault in rest if fault.severity == "error")]
             raise NetworkError(errors)
         return cls(graph)
@@ -163,8 +164,8 @@ class Network:
                 return cls(columns)
         document: dict[str, Any] = {
             "network": about,
-            "services": [_row(row) for row in _rows(services, "name")],
-            "routes": [_row(row) for row in _rows(routes, None)],
+            "services": [row_of(row) for row in rows_of(services, "name")],
+            "routes": [row_of(row) for row in rows_of(routes, None)],
         }
         if classes:
             document["classes"] = {name: dict(attributes) for name, attributes in classes.items()}
@@ -326,110 +327,6 @@ class Network:
         return html_of_text(repr(self))
 
 
-def graph_of_document(document: Mapping[str, Any]) -> tuple[nx.DiGraph, list[Fault]]:
-    """Return the graph of a document, and the faults of its outer form."""
-    faults: list[Fault] = []
-    graph = nx.DiGraph()
-    if not isinstance(document, Mapping):
-        return graph, [Fault("document", "", "", "must be a table with [network] and [[services]]")]
-    known = ("network", "classes", "services", "routes")
-    for key in document:
-        if key not in known:
-            message = f"is not known; known are {', '.join(known)}{nearest(key, known)}"
-            faults.append(Fault("document", str(key), "", message))
-    network = document.get("network")
-    if isinstance(network, Mapping):
-        graph.graph.update({str(key): value for key, value in network.items() if value is not None})
-    else:
-        faults.append(
-            Fault("document", "network", "", "a table [network] with time_unit is needed")
-        )
-    classes = document.get("classes")
-    if isinstance(classes, Mapping):
-        graph.graph["classes"] = {str(key): value for key, value in classes.items()}
-    elif classes is not None:
-        faults.append(Fault("document", "classes", "", "must be a table with one table a class"))
-    _add_services(graph, document.get("services"), faults)
-    _add_routes(graph, document.get("routes"), faults)
-    return graph, faults
-
-
-def _add_services(graph: nx.DiGraph, rows: Any, faults: list[Fault]) -> None:
-    if not isinstance(rows, (list, tuple)) or not rows:
-        faults.append(
-            Fault("document", "services", "", "a list with at least one service is needed")
-        )
-        return
-    for number, row in enumerate(rows, start=1):
-        where = f"service no. {number}"
-        if not isinstance(row, Mapping):
-            faults.append(Fault(where, "", "", "must be a table"))
-            continue
-        name = row.get("name")
-        if not isinstance(name, (str, int)) or isinstance(name, bool) or name == "":
-            faults.append(Fault(where, "name", repr(name)[:60], "a name is needed (a text)"))
-            continue
-        if name in graph:
-            faults.append(Fault(f"service '{name}'", "name", "", "stands twice; names are unique"))
-            continue
-        attributes = {k: v for k, v in row.items() if k != "name" and v is not None}
-        graph.add_node(name, **{str(k): v for k, v in attributes.items()})
-
-
-def _add_routes(graph: nx.DiGraph, rows: Any, faults: list[Fault]) -> None:
-    if rows is None:
-        return
-    if not isinstance(rows, (list, tuple)):
-        faults.append(Fault("document", "routes", "", "must be a list of tables"))
-        return
-    for number, row in enumerate(rows, start=1):
-        where = f"route no. {number}"
-        if not isinstance(row, Mapping):
-            faults.append(Fault(where, "", "", "must be a table with from and to"))
-            continue
-        ends = (row.get("from"), row.get("to"))
-        bad = False
-        for key, end in zip(("from", "to"), ends, strict=True):
-            if not isinstance(end, (str, int)) or end not in graph:
-                hint = nearest(end, graph.nodes) if end is not None else ""
-                message = f"must name a service of this network{hint}"
-                faults.append(Fault(where, key, repr(end)[:60], message))
-                bad = True
-        if bad:
-            continue
-        if graph.has_edge(*ends):
-            message = "stands twice; give one route a pair, with tables by class where they differ"
-            faults.append(Fault(f"route '{ends[0]}' -> '{ends[1]}'", "", "", message))
-            continue
-        attributes = {k: v for k, v in row.items() if k not in {"from", "to"} and v is not None}
-        graph.add_edge(*ends, **{str(k): v for k, v in attributes.items()})
-
-
-def _own_copy(graph: nx.DiGraph) -> nx.DiGraph:
-    """Return a deep copy with plain values; names that are no text or whole number as text."""
-    own = nx.DiGraph()
-    own.graph.update(
-        {k: plain(v) for k, v in graph.graph.items() if v is not None and not _is_incidental(k)}
-    )
-    for node, data in graph.nodes(data=True):
-        own.add_node(_key(node), **{str(k): plain(v) for k, v in data.items() if v is not None})
-    for start, end, data in graph.edges(data=True):
-        attributes = {str(k): plain(v) for k, v in data.items() if v is not None}
-        own.add_edge(_key(start), _key(end), **attributes)
-    return own
-
-
-def _is_incidental(key: object) -> bool:
-    """Return whether a graph attribute was put there by networkx's own readers."""
-    return key in {"node_default", "edge_default"}
-
-
-def _key(node: Hashable) -> ServiceName:
-    if isinstance(node, str) or (isinstance(node, int) and not isinstance(node, bool)):
-        return node
-    return str(node)
-
-
 def _written(value: Any) -> Any:
     """Return `value` as a document holds it: 'inf' as text, tables and lists copied."""
     if isinstance(value, Mapping):
@@ -451,38 +348,6 @@ def _change(attributes: dict[str, Any], changes: Mapping[str, Any]) -> None:
 
 def _is_large(table: Any) -> bool:
     return hasattr(table, "columns") and len(table) >= LARGE
-
-
-def _rows(table: Any, index: str | None) -> list[Mapping[str, Any]]:
-    """Return the rows of a DataFrame or of an iterable of mappings."""
-    if hasattr(table, "to_dict") and hasattr(table, "columns"):
-        frame = table
-        if index is not None and index not in frame.columns:
-            frame = frame.rename_axis(index).reset_index()
-        return cast("list[Mapping[str, Any]]", frame.to_dict(orient="records"))
-    try:
-        rows = list(table)
-    except TypeError as error:
-        message = "must be a DataFrame or a list of mappings"
-        raise InputError([Fault("table", "", type(table).__name__, message)]) from error
-    return rows
-
-
-def _row(row: Any) -> Any:
-    """Return a row without its empty cells, columns ``attribute.class`` gathered into tables."""
-    if not isinstance(row, Mapping):
-        return row
-    gathered: dict[str, Any] = {}
-    for key, raw in row.items():
-        value = plain(raw)
-        if is_absent(value):
-            continue
-        attribute, dot, job_class = str(key).partition(".")
-        if dot and isinstance(gathered.setdefault(attribute, {}), dict):
-            gathered[attribute][job_class] = value
-        else:
-            gathered[str(key)] = value
-    return gathered
 
 
 def check(description: Mapping[str, Any] | nx.DiGraph | Network) -> tuple[Fault, ...]:
