@@ -45,6 +45,21 @@ class Spec:
     sizes: tuple[int, ...] = (1,)
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """One spec at one size. `ratio` is how many times as fast as the peer; None without a peer."""
+
+    name: str
+    phase: str
+    size: int
+    first_seconds: float
+    seconds: float
+    rate: float | None
+    peer: str
+    peer_seconds: float | None
+    ratio: float | None
+
+
 def specs() -> Iterator[Spec]:
     """Yield the specs of all modules beside this one that have a list `SPECS`."""
     for module in sorted(pkgutil.iter_modules(benchmarks.__path__), key=lambda found: found.name):

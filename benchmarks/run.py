@@ -5,33 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.registry import Spec, Task, specs
+from benchmarks import growth
+from benchmarks.registry import Measurement, Spec, Task, specs
 
 REPEATS = 5
 ENOUGH_SECONDS = 2.0
 WIDTH = 130  # of the table, where the output has no width of its own
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One spec at one size. `ratio` is how many times as fast as the peer; None without a peer."""
-
-    name: str
-    phase: str
-    size: int
-    first_seconds: float
-    seconds: float
-    rate: float | None
-    peer: str
-    peer_seconds: float | None
-    ratio: float | None
 
 
 def timed(task: Task) -> tuple[float, float | None]:
@@ -107,6 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="only specs whose name contains one of these")
     parser.add_argument("--smoke", action="store_true", help="each at its smallest size, once")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw times against sizes there")
     options = parser.parse_args(arguments)
     chosen = [
         spec
@@ -126,4 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     console.width = max(console.width, WIDTH)
     console.print(as_table(measurements))
+    for sentence in growth.sentences(measurements):
+        console.print(sentence)
+    if options.plot is not None:
+        growth.draw(measurements, options.plot)
     return 0
