@@ -29,7 +29,7 @@ __all__ = ["Network", "ServiceName", "Table", "check"]
 
 Table = Any
 """A pandas DataFrame, or an iterable of mappings, one a row."""
-LARGE = 500
+LARGE = 50
 """From so many services on, a network is checked and kept by columns."""
 
 
