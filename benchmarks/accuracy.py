@@ -57,9 +57,8 @@ def main() -> None:
     if arguments.list:
         sys.stdout.write("\n".join(known) + "\n")
         return
-    bodies = standing(PAGE.read_text(encoding="utf-8")) if arguments.only else {}
-    for name in arguments.only or known:
-        bodies[name] = known[name](arguments.count).strip()
+    measured = {name: known[name](arguments.count).strip() for name in arguments.only or known}
+    bodies = standing(PAGE.read_text(encoding="utf-8")) | measured
     shown = [f"{MARK.format(name)}\n\n{bodies[name]}\n" for name in known if name in bodies]
     text = "\n".join([HEAD, *shown])
     if arguments.write:

@@ -70,7 +70,7 @@ def with_feedback(rng: np.random.Generator, classes: tuple[str, ...]) -> Documen
     weight = rng.uniform(0.5, 1.5, (width, n))
     servers = rng.integers(1, 5, n)
     load = (rates * weight).sum(axis=0)
-    time = weight * (servers * rng.uniform(0.5, 0.9, n) / load)
+    time = weight * (servers * rng.uniform(0.5, 0.9, n) / np.where(load > 0.0, load, 1.0))
     services: list[Document] = [
         {
             "name": f"{i}",
