@@ -21,7 +21,11 @@ from flownet.kernels.decomposition_dispersion import Robust, robust_arrivals
 from flownet.kernels.decomposition_flows import Flows, solve_balance
 from flownet.kernels.decomposition_stations import LIMITED, QUEUE, Stations, make_stations
 from flownet.kernels.decomposition_streams import Streams, make_streams
-from flownet.kernels.decomposition_variability import arrival_excess, overflow_excess
+from flownet.kernels.decomposition_variability import (
+    arrival_excess,
+    arriving_peaks,
+    overflow_excess,
+)
 from flownet.kernels.decomposition_waits import (
     Waits,
     broken_measures,
@@ -112,8 +116,7 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
         streams = make_streams(compiled, stations, flows)
         overflow = overflow_excess(stations, streams, flows, peak)
         excess, departing = arrival_excess(compiled, stations, streams, overflow)
-        losing = (stations.kind == LIMITED) & (stations.capacity <= stations.servers)
-        wanted = np.where(losing, 1.0 + 0.5 * excess, 1.0)
+        wanted = arriving_peaks(stations, streams, flows, peak, excess, overflow)
         gap = float(np.abs(wanted - peak).max(initial=0.0))
         if gap <= SETTLED or rounds >= ROUNDS:
             break
@@ -193,8 +196,11 @@ def decomposition_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     inside = np.asarray(entered.reshape(reached.shape).any(axis=1))
     spills = finite & (compiled.overflow_to >= 0) & reached.any(axis=1)
     spills &= (compiled.when_full == OVERFLOW) | (compiled.external_when_full == OVERFLOW)
-    inside[compiled.overflow_to[spills]] = True
-    outside = (compiled.external_arrival_rate > 0.0).any(axis=1)
+    outside = np.asarray((compiled.external_arrival_rate > 0.0).any(axis=1))
+    for _ in range(int(spills.sum())):  # what overflows is met by the rule for where it came from
+        inside[compiled.overflow_to[spills & inside & (compiled.when_full == OVERFLOW)]] = True
+        outer = spills & outside & (compiled.external_when_full == OVERFLOW)
+        outside[compiled.overflow_to[outer]] = True
     chain = np.where(spills, compiled.overflow_to, -1)
     looping = np.zeros(chain.size, dtype=bool)
     place = np.arange(chain.size)

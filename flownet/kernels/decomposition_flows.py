@@ -88,7 +88,7 @@ def solve_balance(compiled: CompiledNetwork, stations: Stations, peak: Floats) -
         if not thinned and step == 0:
             zero = np.zeros(shape)
             return Flows(status, iterations, residual, arrival, passed, refused, zero)
-        share = _overflow_share(compiled, stations, arrival)
+        share = _overflow_share(compiled, stations, arrival, refused)
         target = external + _carry(graph, passed, refused * share)
         error = np.abs(target - arrival).max() / max(arrival.max(), target.max(), 1e-300)
         if error <= TOLERANCE or step == LIMIT - 1:
@@ -137,18 +137,30 @@ def _merge_overflow(compiled: CompiledNetwork) -> _Graph:
     return _Graph(start.astype(np.uint32), to, source[order], probability, marks)
 
 
-def _overflow_share(compiled: CompiledNetwork, stations: Stations, arrival: Floats) -> Floats:
-    """Return the share of what a full service refuses that goes on to its overflow service."""
-    outside = compiled.external_arrival_rate
-    inside = np.maximum(arrival - outside, 0.0)
-    total = outside + inside
-    spilled = (
-        outside * (compiled.external_when_full == OVERFLOW)[:, None]
-        + inside * (compiled.when_full == OVERFLOW)[:, None]
-    )
-    limited = (stations.kind == LIMITED) & (compiled.overflow_to >= 0)
-    share: Floats = np.divide(spilled, total, out=np.zeros_like(total), where=total > 0.0)
-    over: Floats = share * limited[:, None]
+def _overflow_share(
+    compiled: CompiledNetwork, stations: Stations, arrival: Floats, refused: Floats
+) -> Floats:
+    """Return the share of what a full service refuses that goes on to its overflow service.
+
+    A job from outside that overflows stays one: the rule for outside meets it at the next service.
+    """
+    limited = ((stations.kind == LIMITED) & (compiled.overflow_to >= 0))[:, None]
+    outer = limited & (compiled.external_when_full == OVERFLOW)[:, None]
+    inner = limited & (compiled.when_full == OVERFLOW)[:, None]
+    if not limited.any():
+        return np.zeros(arrival.shape)
+    away = np.divide(refused, arrival, out=np.zeros(arrival.shape), where=arrival > 0.0)
+    goes = np.flatnonzero(outer[:, 0])
+    outside = np.minimum(compiled.external_arrival_rate, arrival)
+    for _ in range(goes.size):
+        more = compiled.external_arrival_rate.copy()
+        np.add.at(more, compiled.overflow_to[goes], (outside * away)[goes])
+        more = np.minimum(more, arrival)
+        if np.array_equal(more, outside):
+            break
+        outside = more
+    spilled = outside * outer + (arrival - outside) * inner
+    over: Floats = np.divide(spilled, arrival, out=np.zeros(arrival.shape), where=arrival > 0.0)
     return over
 
 

@@ -16,8 +16,8 @@ from flownet.kernels.compiled import (
     Floats,
     Integers,
 )
+from flownet.kernels.decomposition_peaks import peaked_loss
 from flownet.queues.abandonment import erlang_a_finite_measures
-from flownet.queues.erlang import erlang_b_scalar
 
 INFINITE, QUEUE, SHARED, RANKED, LIMITED = 0, 1, 2, 3, 4
 """Nobody waits; first come; processor sharing; priority; finite capacity or patience."""
@@ -133,7 +133,7 @@ def room_measures(
     if rate <= 0.0:
         return 0.0, 0.0, 0.0, 1.0
     if capacity <= servers:
-        return erlang_b_scalar(servers / peak, load / peak), 0.0, 0.0, 1.0
+        return peaked_loss(servers, load, peak), 0.0, 0.0, 1.0
     firm = np.sum(np.where(np.isinf(patience), arrival * hold, 0.0))
     if np.isinf(capacity) and firm >= servers:
         return 0.0, -1.0, np.inf, 1.0

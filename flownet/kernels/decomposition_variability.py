@@ -7,12 +7,19 @@ import numpy as np
 from flownet.jit import njit
 from flownet.kernels.compiled import CompiledNetwork, Floats
 from flownet.kernels.decomposition_flows import Flows
-from flownet.kernels.decomposition_stations import INFINITE, SHARED, Stations
+from flownet.kernels.decomposition_peaks import overflow_peak, overflow_transform
+from flownet.kernels.decomposition_stations import (
+    INFINITE,
+    LIMITED,
+    SHARED,
+    Stations,
+)
 from flownet.kernels.decomposition_streams import Streams
 from flownet.kernels.traffic import solve_flows
 from flownet.kernels.traffic_solvers import route_sources
 
 LEAST_SERVICE_SCV = 0.2
+LEAST_PEAK = 0.1
 
 
 def arrival_excess(
@@ -75,7 +82,7 @@ def overflow_excess(stations: Stations, streams: Streams, flows: Flows, peak: Fl
 
     Without a waiting room, from the peakedness of the overflow, z = 1 - m + a/(c + 1 + m - a) for
     the mean m of the overflow in erlang (Wilkinson's equivalent random method; Fredericks' scaling
-    for peaked arrivals), as 2 (z - 1). With one, from the times between overflows of M/M/c/K.
+    for smooth arrivals), as 2 (z - 1). With one, from the times between overflows of M/M/c/K.
     """
     services = route_sources(streams.overflow_start)
     result = np.zeros(services.size)
@@ -86,12 +93,55 @@ def overflow_excess(stations: Stations, streams: Streams, flows: Flows, peak: Fl
         if capacity > servers:
             result[position] = _overflow_scv(rate, time, servers, capacity) - 1.0
             continue
-        load = rate * time / peak[i]
-        scaled = servers / peak[i]
-        mean = load * float(flows.refused[i].sum()) / rate
-        own = 1.0 - mean + load / (scaled + 1.0 + mean - load)
-        result[position] = 2.0 * (peak[i] * own - 1.0)
+        mean = time * float(flows.refused[i].sum())
+        result[position] = 2.0 * (overflow_peak(rate * time, servers, mean, float(peak[i])) - 1.0)
     return result
+
+
+def arriving_peaks(
+    stations: Stations, streams: Streams, flows: Flows, peak: Floats, excess: Floats, over: Floats
+) -> Floats:
+    """Return the peakedness of the arrivals at services that lose; 1 elsewhere.
+
+    Variances of overflow streams add up, each at the time scale of the service that it comes to.
+    Of all other streams the peakedness is 1 + (scv - 1)/2.
+
+    Parameters
+    ----------
+    stations, streams, flows
+        The network.
+    peak : array (n,)
+        The peakedness with which the flows were found.
+    excess, over : array (n,), array (o,)
+        Excess over one of the scv of all arrivals, and of each overflow stream.
+
+    References
+    ----------
+    Wilkinson 1956; Eckberg 1983 (peakedness of a renewal stream), z = 1/(1 - f(mu)) - rate/mu.
+    """
+    losing = (stations.kind == LIMITED) & (stations.capacity <= stations.servers)
+    part, to = streams.overflow_part, streams.overflow_to
+    others = excess - _superposition(streams) * np.bincount(to, part * over, excess.size)
+    own = np.zeros(part.size)
+    for position, i in enumerate(route_sources(streams.overflow_start)):
+        if losing[to[position]]:
+            scale = float(streams.time[to[position]])
+            own[position] = _peak_there(stations, flows, int(i), float(peak[i]), scale) - 1.0
+    spilled = np.bincount(to, part * own, excess.size)
+    wanted: Floats = np.where(losing, np.maximum(1.0 + 0.5 * others + spilled, LEAST_PEAK), 1.0)
+    return wanted
+
+
+def _peak_there(stations: Stations, flows: Flows, i: int, peak: float, scale: float) -> float:
+    """Return the peakedness of what overflows at service i, seen with a mean stay of `scale`."""
+    rate = float(flows.arrival[i].sum())
+    time = float((flows.arrival[i] * stations.hold[i]).sum()) / rate
+    servers, capacity = float(stations.servers[i]), float(stations.capacity[i])
+    refused = float(flows.refused[i].sum())
+    if abs(peak - 1.0) > 1e-9 and capacity <= servers:
+        return overflow_peak(rate * time, servers, refused * time, peak)
+    transform = overflow_transform(rate, time, servers, capacity, 1.0 / scale)
+    return 1.0 / (1.0 - transform) - refused * scale
 
 
 @njit

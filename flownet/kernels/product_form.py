@@ -1,4 +1,4 @@
-"""Open networks of product form (Jackson; Baskett, Chandy, Muntz and Palacios): exact means."""
+"""Open networks of product form (Jackson; Baskett, Chandy, Muntz and Palacios), exactly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from flownet.jit import njit
 from flownet.kernels.compiled import (
+    DELAY,
     ERLANG,
     EXPONENTIAL,
     FCFS,
@@ -22,6 +23,9 @@ from flownet.kernels.decomposition_waits import Waits, broken_measures, make_mea
 from flownet.kernels.traffic import BROKEN, find_traps, reachable_states
 from flownet.queues.erlang import delay_probability
 from flownet.queues.numerics import spare_servers
+
+LEFT = 1e-13
+"""Probability beyond which the law of a number present is cut off."""
 
 
 def solve_product_form(compiled: CompiledNetwork) -> Measures:
@@ -84,6 +88,45 @@ def _fill(
                 share = stations.hold[i, k] / time if stations.kind[i] == SHARED else 1.0
                 wait[i, k] = line * share
                 number[i, k] = arrival[i, k] * wait[i, k]
+
+
+def number_distribution(compiled: CompiledNetwork, measures: Measures, i: int) -> Floats:
+    r"""Return the probability of every number present at one service, all classes together.
+
+    .. math:: P(n) \propto \frac{a^n}{\prod_{m=1}^{n} \min(m, c)}
+
+    Parameters
+    ----------
+    compiled : CompiledNetwork
+        A network of product form.
+    measures : Measures
+        Its solution, in which the service is not overloaded.
+    i : int
+        The service.
+
+    Returns
+    -------
+    (any,) array
+        From 0 up to where less than 1e-13 is left.
+
+    References
+    ----------
+    Baskett, Chandy, Muntz and Palacios 1975.
+    """
+    load = float(measures.number_in_service[i].sum())
+    if load <= 0.0:
+        return np.ones(1)
+    endless = np.isinf(compiled.servers[i]) or compiled.discipline[i] == DELAY
+    top = load + 12.0 * np.sqrt(load) + 40.0
+    if not endless:
+        servers = float(compiled.servers[i])
+        idle = spare_servers(load, 1.0, servers) / servers
+        top = min(top, servers) + np.log(LEFT) / np.log1p(-idle) + 2.0
+    number = np.arange(int(top) + 1)
+    rates = number[1:] if endless else np.minimum(number[1:], servers)
+    weights = np.concatenate(([0.0], np.cumsum(np.log(load / rates))))
+    law: Floats = np.exp(weights - weights.max())
+    return np.asarray(law / law.sum())
 
 
 def product_form_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:

@@ -20,7 +20,11 @@ from flownet.solvers import explain, tables
 from flownet.solvers.journeys import Journeys, solve_journeys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import pandas as pd
+
+    from flownet.solvers.times import TimeInSystem
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -116,6 +120,114 @@ class Solution:
         """Who waits for whom: mean number of jobs at a row's service blocked for a column's."""
         compilation, measures = self._checked()
         return tables.blocked_by_table(compilation, measures)
+
+    # times as distributions
+
+    def time_in_system(
+        self, start: ServiceName | None = None, *, outside: bool = False
+    ) -> TimeInSystem:
+        """Return the distribution of the time that jobs are in the network, by class.
+
+        Parameters
+        ----------
+        start : str, optional
+            A service: the time from admission there to exit, whatever came before. By default
+            from admission to the network.
+        outside : bool
+            Whether time outside, before admission to the network, counts.
+
+        Returns
+        -------
+        TimeInSystem
+            ``.within(times)``, ``.quantiles(probabilities)``, ``.percentiles``, ``.moments``.
+
+        Raises
+        ------
+        UnknownNameError
+            Where the service does not exist.
+
+        Notes
+        -----
+        Transforms of waits and services along the routes, inverted numerically; exact for one
+        visit to a service of product form and for single servers in a row, else approximate. See
+        docs/methods.md and docs/accuracy.md.
+
+        Examples
+        --------
+        M/M/1 at load 0.5: P(T <= t) = 1 - e^(-(mu - lambda) t).
+
+        >>> import flownet as fn
+        >>> network = fn.Network.from_dict({
+        ...     "network": {"time_unit": "hour"},
+        ...     "services": [{"name": "desk", "service_time": 1.0, "external_arrival_rate": 0.5}],
+        ... })
+        >>> round(fn.solve(network).time_in_system().probability_within(4.0), 6)
+        0.864665
+        """
+        from flownet.solvers.times import time_in_system
+
+        compilation, measures = self._checked()
+        unit = self.network.time_unit
+        return time_in_system(compilation, measures, unit, start, outside=outside)
+
+    @cached_property
+    def _times(self) -> TimeInSystem:
+        return self.time_in_system()
+
+    @cached_property
+    def percentiles(self) -> pd.DataFrame:
+        """Mean, sd and percentiles of the time from admission to exit, one row a class."""
+        return self._times.percentiles
+
+    def quantiles(self, probabilities: Sequence[float]) -> pd.DataFrame:
+        """Return quantiles of the time from admission to exit; see `TimeInSystem.quantiles`."""
+        return self._times.quantiles(probabilities)
+
+    def within(self, times: float | Iterable[float]) -> pd.DataFrame:
+        """Return P(time from admission to exit <= t) by class; see `TimeInSystem.within`."""
+        return self._times.within(times)
+
+    def waits(
+        self, within: Sequence[float] = (), probabilities: Sequence[float] = (0.5, 0.9, 0.95)
+    ) -> pd.DataFrame:
+        """Return P(wait <= t) and percentiles of the wait, one row a service and class.
+
+        Parameters
+        ----------
+        within : sequence of float
+            Times above 0: columns ``within 4``.
+        probabilities : sequence of float
+            In (0, 1): columns ``p95``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Of the wait at a visit of those served there; nan where servers are shared (ps), where
+            nobody comes, or where the backlog grows.
+        """
+        from flownet.solvers.times import waits_table
+
+        return waits_table(self._times, within, probabilities)
+
+    def number_present(self, service: ServiceName | None = None) -> pd.Series[float]:
+        """Return P(n present) at a service, or at all together; see `present.number_present`.
+
+        Examples
+        --------
+        M/M/1 at load 0.5: P(n) = 0.5^(n + 1).
+
+        >>> import flownet as fn
+        >>> network = fn.Network.from_dict({
+        ...     "network": {"time_unit": "hour"},
+        ...     "services": [{"name": "desk", "service_time": 1.0, "external_arrival_rate": 0.5}],
+        ... })
+        >>> round(float(fn.solve(network).number_present("desk")[2]), 9)
+        0.125
+        """
+        from flownet.solvers.present import number_present
+
+        self._checked()
+        return number_present(self, service)
 
     @cached_property
     def overloaded(self) -> tuple[ServiceName, ...]:

@@ -142,6 +142,20 @@ def test_report_writes_a_page(clinic, tmp_path):
     assert run("report", clinic, "--output", tmp_path / "clinic.toml" / "x.html").exit_code == FAULT
 
 
+def test_solve_says_how_many_leave_in_time():
+    """Every class and time a row, the same figures as JSON and as CSV."""
+    shown = run("solve", "urgent_care", "--within", "4", "--within", "12")
+    assert shown.exit_code == FINE, shown.output
+    assert "probability" in shown.output
+    shares = strict(run("solve", "urgent_care", "--within", "4", "--json").stdout)["within"]
+    solution = fn.solve(fn.example("urgent_care"))
+    expected = solution.within(4.0)["probability"]
+    assert [row["probability"] for row in shares] == pytest.approx(expected.tolist())
+    table = run("solve", "urgent_care", "--within", "4", "--csv").stdout
+    assert table.startswith("class,target,probability\n")
+    assert run("solve", "urgent_care", "--within", "-1").exit_code == FAULT
+
+
 def test_examples_are_listed_and_printed():
     listed = run("examples")
     assert all(name in listed.output for name in fn.examples())

@@ -415,12 +415,31 @@ def two_services(**changes: object) -> CompiledNetwork:
         ([("wait_outside", 0)], {"capacity": [3, np.inf], "external_when_full": WAIT_OUTSIDE}),
         ([], {"external_when_full": WAIT_OUTSIDE}),  # without a capacity it has no effect
         (
-            [("blocking", 1)],
+            [],  # what overflows from outside is met by the rule for outside
             {
                 "routing": None,
                 "capacity": [3, 3],
-                "external_when_full": OVERFLOW,
+                "external_when_full": [OVERFLOW, LOST],
                 "overflow_to": [1, -1],
+            },
+        ),
+        (
+            [("wait_outside", 1)],
+            {
+                "routing": None,
+                "external": [1.0, 0.0],
+                "capacity": [3, 3],
+                "external_when_full": [OVERFLOW, WAIT_OUTSIDE],
+                "overflow_to": [1, -1],
+            },
+        ),
+        (
+            [("blocking", 0)],
+            {
+                "external": [0.0, 1.0],
+                "routing": [[0, 0], [0.5, 0]],
+                "capacity": [3, 3],
+                "when_full": [0, LOST],
             },
         ),
         (
