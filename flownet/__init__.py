@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from flownet.solvers.simulation import Simulation
     from flownet.solvers.solution import Solution
     from flownet.solvers.solve import solve
+    from flownet.solvers.states import ExactChain, exact_chain
+    from flownet.solvers.times import TimeInSystem
     from flownet.study.compare import Comparison, compare
     from flownet.view.report import report
 
@@ -31,6 +33,9 @@ _PLACES = {
     "examples": "flownet.readers.examples",
     "solve": "flownet.solvers.solve",
     "Solution": "flownet.solvers.solution",
+    "TimeInSystem": "flownet.solvers.times",
+    "exact_chain": "flownet.solvers.states",
+    "ExactChain": "flownet.solvers.states",
     "simulate": "flownet.solvers.simulate",
     "Simulation": "flownet.solvers.simulation",
     "paired": "flownet.solvers.paired",
@@ -49,6 +54,7 @@ _PLACES = {
 
 __all__ = [
     "Comparison",
+    "ExactChain",
     "Finding",
     "FlownetError",
     "Network",
@@ -57,8 +63,10 @@ __all__ = [
     "Plan",
     "Simulation",
     "Solution",
+    "TimeInSystem",
     "check",
     "compare",
+    "exact_chain",
     "example",
     "examples",
     "find_constraint",

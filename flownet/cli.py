@@ -186,26 +186,35 @@ def solve(
     max_states: Annotated[
         int | None, typer.Option(help="The most states, for the method exact.")
     ] = None,
+    within: Annotated[
+        list[float] | None,
+        typer.Option(help="P(time from admission to exit <= this), by class; may be repeated."),
+    ] = None,
     explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> int:
-    """Solve FILE and print one row a service."""
+    """Solve FILE and print one row a service; with --within, how many leave in time."""
     from flownet.solvers.solve import solve as run
+    from flownet.solvers.tables import records
     from flownet.view.text import service_view, table_text
 
     given = {} if max_states is None else {"max_states": max_states}
     with _progress("solving"):
         solution = run(_read(file, routes, time_unit), method, **given)
+    shares = solution.within(within) if within and solution.converged else None
     if as_json:
-        _emit_json(solution.to_dict() | {"standing": _standing(solution)})
+        more = {} if shares is None else {"within": records(shares)}
+        _emit_json(solution.to_dict() | {"standing": _standing(solution)} | more)
     elif not solution.converged:
         out.print(repr(solution), markup=False)
     elif as_csv:
-        _emit_csv(solution.services)
+        _emit_csv(solution.services if shares is None else shares)
     else:
         out.print(repr(solution), markup=False)
         out.print(table_text(service_view(solution)))
+        if shares is not None:
+            out.print(table_text(shares.reset_index()))
         if explain:
             out.print(solution.explain(), markup=False)
     return _standing(solution)
