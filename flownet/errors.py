@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-
 SHOWN = 50
 """So many faults are spelled out in an error's message; all of them stand in `faults`."""
 
