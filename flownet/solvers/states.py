@@ -257,7 +257,9 @@ def exact_chain(
     options = {"max_states": max_states, "truncation_mass": truncation_mass, "fit": fit}
     result = solve_exact(
         compilation.arrays,
-        **options,
+        max_states=max_states,
+        truncation_mass=truncation_mass,
+        fit=fit,
         at=None if at is None else list(at),
         initial=None if initial is None else _start(compilation, initial),
         services=[str(name) for name in compilation.services],
