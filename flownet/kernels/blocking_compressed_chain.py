@@ -2,137 +2,143 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from flownet.jit import njit
+from flownet.kernels.blocking_compressed_arrivals import (
+    LEAST,
+    birth,
+    inside_share,
+    top_state,
+    working,
+)
+from flownet.kernels.blocking_compressed_place import Chain, Place
 from flownet.kernels.compiled import Floats
 
 SATURATED = 1.0 - 1e-10
 """The geometric tail's ratio is held at this where it is larger; the tail then holds all weight."""
-LONGEST_TAIL = 4000
+NEGLIGIBLE = 1e-20
+"""Beyond a state of less than this, in proportion to the likeliest, a falling chain is cut off."""
 CROWD = 3000.0
 """A line of impatient jobs of at least so many hardly varies: its mean is that of the flows."""
+LEAST_WORK = 1e-9
+"""Servers at work, at least, where all are blocked."""
+POINTS = 6
+"""Numbers of blocked servers that stand for all that are not none."""
 SEARCH = 60
 """Evaluations at most in the search for the drive."""
 MATCHED = 1e-12
-
-
-class Place(NamedTuple):
-    """What one service's chain is made of; rates in jobs per T."""
-
-    places: int
-    """-1 where unlimited."""
-    servers: int
-    held: float
-    """Mean time that a server is held by a job."""
-    patience_rate: float
-    blocking: float
-    """Wanted from services that keep their server until there is a place."""
-    free: float
-    """Arrives whatever the state and waits."""
-    lost: float
-    """Arrives and is turned away where there is no place."""
-    sources: Floats
-    """(a,) servers of each blocking service that do not wait for some other place."""
-    share: Floats
-    """(a,) its share of `blocking`."""
-    load: Floats
-    """(a,) its mean number of servers at work."""
-    response: Floats
-    """(a,) relative fall of its stream per T that the wait for a place here grows."""
-    wait: float
-    """The wait for a place here at which the streams are what they are."""
-    longest: float
-    """Bound of that wait."""
-    factor: float
-    """What the spread of service times makes of an exponential wait."""
-
-
-class Chain(NamedTuple):
-    """Stationary figures of one service's chain."""
-
-    busy: float
-    """Mean servers held."""
-    waiting: float
-    """Mean number waiting inside."""
-    blocked: float
-    """Mean number blocked elsewhere for a place here."""
-    outside: float
-    """Mean number waiting outside or in transit."""
-    vacant: float
-    """Probability of a free place."""
-    inflow: float
-    """Rate at which jobs come from services that they block."""
-    found_full: float
-    """Share of those that find no place."""
-    waits: float
-    """Probability that an arrival finds every server held."""
-    gives_up: float
-    """Rate of giving up."""
-    ratio: float
-    """Ratio of the geometric tail (0 where there is none); saturated from 1 on."""
-    wait: float
-    """Mean time that a job of a blocking service waits for a place here."""
+LEAST_DRIVE = -60.0
+"""Logarithm of a drive at which nothing comes."""
 
 
 @njit
-def _inside(place: Place) -> float:
-    """Return the share of the common list that stands in servers upstream."""
-    return place.blocking / (place.blocking + place.free) if place.blocking > 0.0 else 0.0
-
-
-@njit
-def _pressure(place: Place, drive: float, k: float) -> float:
-    """Return the arrival rate from the blocking services with k of their servers blocked for here.
-
-    Each works with `drive` times its mean number of servers, or with those that are left.
-    """
+def _held_up(place: Place, k: float) -> float:
+    """Return how many servers are blocked for here where k of the list would be, were there any."""
     total = 0.0
     for a in range(place.sources.size):
-        factor = drive
-        left = max(place.sources[a] - k * place.share[a], 0.0)
-        if place.load[a] * drive > left:
-            factor = left / place.load[a]
-        total += place.blocking * place.share[a] * factor
+        total += min(k * place.share[a], place.sources[a])
     return total
 
 
 @njit
-def _birth(place: Place, drive: float, inside: float, x: int) -> float:
-    """Return the arrival rate with x jobs here or waiting for a place here."""
-    if place.places < 0:
-        return place.blocking + place.free + place.lost
-    if x < place.places:
-        return _pressure(place, drive, 0.0) + place.free + place.lost
-    return _pressure(place, drive, (x - place.places) * inside) + place.free
-
-
-@njit
-def _top(place: Place, inside: float) -> int:
-    """Return the state from which on arrivals no longer depend on the state."""
-    room = 0.0
-    for a in range(place.sources.size):
-        room += place.sources[a]
-    base = place.servers if place.places < 0 else place.places
-    if place.patience_rate > 0.0 and place.places < 0:
-        most = (place.blocking + place.free + place.lost) / place.patience_rate
-        return base + int(min(most + 12.0 * np.sqrt(most) + 40.0, LONGEST_TAIL))
-    if room > 0.0 and place.places >= 0:
-        return base + int(min(np.ceil(room / max(inside, 1e-9)), LONGEST_TAIL)) + 1
-    return base + 1
-
-
-@njit
-def _crowd(place: Place, more: float) -> Chain:
+def _crowd(place: Place, more: float) -> Chain[float]:
     """Return the limit of a long line: all servers held, and those give up who are too many."""
-    waiting = more / place.patience_rate
-    return Chain(1.0 * place.servers, waiting, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, more, 0.0, 0.0)
+    waiting, servers = more / place.patience_rate, 1.0 * place.servers
+    coming = more + servers / place.held
+    number = servers + waiting
+    return Chain(
+        servers, waiting, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, more, 0.0, 0.0, number, number, 0.0, coming,
+        0.0, 0.0,
+    )  # fmt: skip
 
 
 @njit
-def evaluate(place: Place, drive: float) -> Chain:
+def _impatient(place: Place, x: int) -> float:
+    """Return the rate of giving up with x here or waiting for a place here."""
+    present = x if place.places < 0 else min(x, place.places)
+    return max(present - place.servers, 0) * place.patience_rate
+
+
+@njit
+def _leaving(place: Place, rate: Floats, endless: bool) -> Floats:
+    """Return the rate at which jobs leave by state.
+
+    Were blocked servers to change fast, each job would hold its server for the mean time, `held`.
+    Were they to change slowly, the chain would be in balance with each number of them for itself,
+    and many would be blocked where many are here. In between, both count by `slowness`.
+    """
+    leaving = np.empty(rate.size)
+    for x in range(rate.size):
+        leaving[x] = min(x, place.servers) / place.held + _impatient(place, x)
+    if endless or place.slowness <= 0.0 or place.stuck <= 0.0:
+        return leaving
+    points, weights = spell_points(place.stuck, place.spread_stuck, 1.0 * place.servers)
+    total, busy = np.zeros(rate.size), np.zeros(rate.size)
+    for g in range(points.size):
+        if weights[g] <= 0.0:
+            continue
+        p = _given(place, rate, points[g])
+        for x in range(rate.size):
+            total[x] += weights[g] * p[x]
+            busy[x] += weights[g] * p[x] * max(min(x, place.servers) - points[g], 0.0)
+    for x in range(1, rate.size):
+        if total[x] > 1e-280:
+            slow = max(busy[x] / total[x], LEAST_WORK * min(x, place.servers)) / place.base
+            fast = min(x, place.servers) / place.held
+            leaving[x] += place.slowness * (slow - fast)
+    return leaving
+
+
+@njit
+def _given(place: Place, rate: Floats, stuck: float) -> Floats:
+    """Return the chain's probabilities where so many servers are blocked for good."""
+    p = np.zeros(rate.size)
+    first = min(int(np.ceil(stuck)), rate.size - 1)
+    p[first] = 1.0
+    total = 1.0
+    for x in range(first + 1, rate.size):
+        working = max(min(x, place.servers) - stuck, LEAST_WORK)
+        p[x] = p[x - 1] * rate[x - 1] / (working / place.base + _impatient(place, x))
+        total += p[x]
+        if total > 1e200:
+            total *= 1e-200
+            for y in range(x + 1):
+                p[y] *= 1e-200
+    return p / total
+
+
+@njit
+def spell_points(mean: float, deviation: float, most: float) -> tuple[Floats, Floats]:
+    """Return numbers blocked, and their weights: none, or an exponential number up to `most`."""
+    size = POINTS + 1
+    points, weights = np.zeros(size), np.zeros(size)
+    square = mean * mean + deviation * deviation
+    scale = 0.5 * square / mean
+    chance = min(mean / scale, 1.0)
+    scale = mean / chance
+    weights[0] = 1.0 - chance
+    for g in range(POINTS):
+        weights[g + 1] = chance / POINTS
+        low, high = 1.0 - g / POINTS, 1.0 - (g + 1) / POINTS
+        upper = high * (1.0 - np.log(high)) if high > 0.0 else 0.0
+        points[g + 1] = scale * (low * (1.0 - np.log(low)) - upper) * POINTS
+    for _ in range(4):
+        found = 0.0
+        for g in range(size):
+            points[g] = min(points[g], most)
+            found += weights[g] * points[g]
+        if found >= mean * (1.0 - 1e-12):
+            break
+        for g in range(size):
+            points[g] *= mean / found
+    for g in range(size):
+        points[g] = min(points[g], most)
+    return points, weights
+
+
+@njit
+def evaluate(place: Place, drive: float) -> Chain[float]:
     """Return the stationary figures of the chain at a given drive of the blocking services.
 
     Probabilities are built up from state 0 and scaled as they grow.
@@ -142,58 +148,64 @@ def evaluate(place: Place, drive: float) -> Chain:
         more = place.blocking + place.free + place.lost - servers / place.held
         if more > CROWD * place.patience_rate:
             return _crowd(place, more)
-    inside = _inside(place)
-    top = _top(place, inside)
+    inside = inside_share(place)
+    table = working(place, drive)
+    top = top_state(place, inside)
     endless = place.free > 0.0 or places < 0
-    p = np.empty(top + 1)
     rate = np.empty(top + 1)
-    p[0] = 1.0
     for x in range(top + 1):
-        rate[x] = _birth(place, drive, inside, x)
-        if x == 0:
-            continue
-        present = x if places < 0 else min(x, places)
-        leaving = min(present, servers) / place.held
-        leaving += max(present - servers, 0) * place.patience_rate
-        p[x] = p[x - 1] * rate[x - 1] / leaving
+        rate[x] = birth(place, table, drive, inside, x)
+    leaving = _leaving(place, rate, endless)
+    p = np.empty(top + 1)
+    p[0] = 1.0
+    most, last = 1.0, top
+    for x in range(1, top + 1):
+        p[x] = p[x - 1] * rate[x - 1] / leaving[x]
+        most = max(most, p[x])
+        if p[x] < NEGLIGIBLE * most and rate[x - 1] < 0.9 * leaving[x] and x > places:
+            last = x
+            break
         if p[x] > 1e200:
+            most *= 1e-200
             for y in range(x + 1):
                 p[y] *= 1e-200
     ratio = 0.0
     if not endless:
-        rate[top] = 0.0
+        rate[last] = 0.0
     elif place.patience_rate == 0.0 or places >= 0:
-        present = max(places, servers)
-        ratio = rate[top] / (servers / place.held + (present - servers) * place.patience_rate)
-    return _figures(place, inside, p, rate, ratio)
+        ratio = birth(place, table, drive, inside, top) / leaving[top]
+    return _figures(place, inside, p[: last + 1], rate[: last + 1], ratio)
 
 
 @njit
-def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float) -> Chain:
+def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float) -> Chain[float]:
     """Sum up the chain, its last state standing for the geometric tail too."""
     places, servers, top = place.places, place.servers, p.size - 1
     q = min(ratio, SATURATED)
-    tail = p[top] * q / (1.0 - q)
-    beyond = p[top] * q / (1.0 - q) ** 2
-    room = 0.0
-    for a in range(place.sources.size):
-        room += place.sources[a]
+    tail, beyond = p[top] * q / (1.0 - q), p[top] * q / (1.0 - q) ** 2
     total, busy, waiting, blocked, outside, vacant = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     inflow, met, arrivals, waited = 0.0, 0.0, 0.0, 0.0
+    mean, square, product, stuck = 0.0, 0.0, 0.0, 0.0
     for x in range(top + 1):
         weight, number = p[x], p[x] * x
         if x == top:
             weight += tail
             number += tail * top + beyond
+            square += tail * top * top + 2.0 * top * beyond + beyond * (1.0 + q) / (1.0 - q)
         total += weight
+        mean += number
+        square += p[x] * x * x
+        product += number * rate[x]
         present = number if places < 0 or x < places else weight * places
         busy += weight * min(x, servers)
         waiting += max(present - weight * min(x, servers), 0.0)
         coming = max(rate[x] - place.free, 0.0)
         if places >= 0 and x >= places:
             excess = number - weight * places
-            held_up = min(excess * inside, weight * room)
+            held_up = weight * _held_up(place, (x - places) * inside)
             blocked += held_up
+            if weight > 0.0:
+                stuck += held_up * held_up / weight
             outside += excess - held_up
             met += weight * coming
         else:
@@ -215,32 +227,44 @@ def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float)
         place.patience_rate * waiting / total,
         ratio,
         0.0,
+        mean / total,
+        square / total - (mean / total) ** 2,
+        product / total - mean * arrivals / total**2,
+        arrivals / total,
+        stuck / total - (blocked / total) ** 2,
+        0.0,
     )
 
 
 @njit
-def _waiting(place: Place, chain: Chain, drive: float, most: float) -> float:
-    """Return the wait for a place; the spread of service times counts less the nearer to `most`."""
+def _waiting(place: Place, chain: Chain[float]) -> float:
+    """Return the wait for a place, with the spread of service times.
+
+    Of the servers upstream that do not work a part b is blocked. The spread makes this
+    f b / (1 + (f - 1) b): f times as much where it is small, and all where all are.
+    """
     if chain.inflow <= 0.0:
         return place.longest if chain.blocked > 0.0 else 0.0
-    strain = min(max((drive - 1.0) / (most - 1.0), 0.0), 1.0) if most > 1.0 else 1.0
-    factor = 1.0 + (place.factor - 1.0) * (1.0 - strain)
+    idle = 0.0
+    for a in range(place.sources.size):
+        idle += place.sources[a] - place.load[a] * chain.inflow / place.blocking
+    part = chain.blocked / max(idle, chain.blocked) if chain.blocked > 0.0 else 0.0
+    factor = place.factor / (1.0 + (place.factor - 1.0) * part)
     return min(factor * chain.blocked / chain.inflow, place.longest)
 
 
 @njit
-def _excess(place: Place, chain: Chain, wait: float) -> float:
+def _excess(place: Place, chain: Chain[float], wait: float) -> float:
     """Return the logarithm of the inflow over what the streams fall to at this wait."""
     wanted = 0.0
     for a in range(place.share.size):
         fall = 1.0 + place.response[a] * (wait - place.wait)
         wanted += place.blocking * place.share[a] / max(fall, 1e-3)
-    excess: float = np.log(max(chain.inflow, 1e-300) / wanted)
-    return excess
+    return float(np.log(max(chain.inflow, 1e-300) / wanted))
 
 
 @njit
-def _with_wait(chain: Chain, wait: float) -> Chain:
+def _with(chain: Chain[float], wait: float, drive: float) -> Chain[float]:
     return Chain(
         chain.busy,
         chain.waiting,
@@ -253,55 +277,74 @@ def _with_wait(chain: Chain, wait: float) -> Chain:
         chain.gives_up,
         chain.ratio,
         wait,
+        chain.number,
+        chain.variance,
+        chain.smoothing,
+        chain.coming,
+        chain.blocked_variance,
+        drive,
     )
 
 
 @njit
-def solve_chain(place: Place) -> Chain:
+def _most(place: Place) -> float:
+    """Return the logarithm of a drive beyond which nothing changes."""
+    most = 1e-6
+    for i in range(place.sources.size):
+        if place.load[i] > 0.0:
+            most = max(most, place.sources[i] / place.load[i])
+    return float(np.log(most / LEAST))
+
+
+@njit
+def _driven(place: Place, a: float) -> tuple[Chain[float], float]:
+    """Return the chain at a drive given by its logarithm, and how far its inflow is from wanted."""
+    chain = evaluate(place, np.exp(a))
+    wait = _waiting(place, chain)
+    return _with(chain, wait, a), _excess(place, chain, wait)
+
+
+@njit
+def solve_chain(place: Place) -> Chain[float]:
     """Return the chain at the drive at which what comes from the blocking services is wanted.
 
     Wanted is what their streams would be at the wait that the chain then gives. Where no drive
     reaches that, all their servers work or wait: the chain at the largest drive. The inflow grows
-    with the drive; the root is sought by regula falsi (Illinois) in logarithms.
+    with the drive; the root is bracketed from `start` on, and sought by regula falsi (Illinois), in
+    logarithms.
     """
     if place.blocking <= 0.0 or place.places < 0:
         return evaluate(place, 1.0)
-    most = 1e-6
-    for k in range(place.sources.size):
-        if place.load[k] > 0.0:
-            most = max(most, place.sources[k] / place.load[k])
-    b = np.log(most)
-    chain = evaluate(place, most)
-    wait = _waiting(place, chain, most, most)
-    fb = _excess(place, chain, wait)
-    if fb <= MATCHED:
-        return _with_wait(chain, wait)
-    a, fa = b, fb
-    while fa > 0.0 and a > -60.0:
-        a = 0.0 if a > 0.0 else a - 1.0
-        chain = evaluate(place, np.exp(a))
-        wait = _waiting(place, chain, np.exp(a), most)
-        fa = _excess(place, chain, wait)
-        if fa > 0.0:
-            b, fb = a, fa
-    side = 0
+    most = _most(place)
+    a = min(place.start, most)
+    chain, fa = _driven(place, a)
+    step, b, fb = max(2.0 * abs(fa), 1e-9), a, fa
+    while fb < -MATCHED and b < most:
+        a, fa = b, fb
+        b = min(b + step, most)
+        chain, fb = _driven(place, b)
+        step *= 4.0
+    while fa > MATCHED and a > LEAST_DRIVE:
+        b, fb = a, fa
+        a -= step
+        chain, fa = _driven(place, a)
+        step *= 4.0
+    if fa >= -MATCHED or fb <= MATCHED:
+        return chain
+    side = 0.0
     for _ in range(SEARCH):
-        if fa >= -MATCHED:
-            break
         c = (a * fb - b * fa) / (fb - fa)
-        chain = evaluate(place, np.exp(c))
-        wait = _waiting(place, chain, np.exp(c), most)
-        fc = _excess(place, chain, wait)
+        chain, fc = _driven(place, c)
         if abs(fc) < MATCHED or b - a < 1e-14:
             break
         if fc < 0.0:
             a, fa = c, fc
             if side < 0:
                 fb *= 0.5
-            side = -1
+            side = -1.0
         else:
             b, fb = c, fc
             if side > 0:
                 fa *= 0.5
-            side = 1
-    return _with_wait(chain, wait)
+            side = 1.0
+    return chain

@@ -94,8 +94,8 @@ def lay_out(compiled: CompiledNetwork) -> Layout:
     n, classes = compiled.service_time.shape
     finite = np.isfinite(compiled.capacity) & np.isfinite(compiled.servers)
     finite &= compiled.discipline != DELAY
-    counts = np.diff(compiled.route_start.astype(np.int64)).astype(np.int64)
-    origin = np.repeat(np.arange(counts.size), counts)
+    first = compiled.route_start.astype(np.int64)
+    origin = np.repeat(np.arange(first.size - 1), first[1:] - first[:-1])
     start, end = origin // classes, compiled.route_to.astype(np.int64) // classes
     loops = (start == end) & finite[end] & (compiled.when_full[end] == BLOCKED_AFTER_SERVICE)
     free = (compiled.transfer_delay > 0) & ~compiled.holds_server
@@ -106,7 +106,7 @@ def lay_out(compiled: CompiledNetwork) -> Layout:
     pair = np.full(origin.size, -1)
     pair[blocks] = place.ravel()
     upper, lower = keys // n, keys % n
-    arriving = np.asarray((compiled.external_arrival_rate > 0).any(axis=1))
+    arriving: Booleans = np.asarray((compiled.external_arrival_rate > 0).any(axis=1))
     arriving[compiled.overflow_to[compiled.overflow_to >= 0]] = True
     refusing = compiled.when_full != BLOCKED_AFTER_SERVICE
     refusing |= (compiled.external_when_full != WAIT_OUTSIDE) & arriving
@@ -163,8 +163,7 @@ def _downstream_first(n: int, upper: Integers, lower: Integers) -> Integers:
 def by_state(layout: Layout, weights: Floats, shape: tuple[int, ...]) -> Floats:
     """Return sums over the routes that leave each state."""
     size = shape[0] * shape[1]
-    sums = np.bincount(layout.origin, weights=weights, minlength=size).astype(np.float64)
-    return sums.reshape(shape)
+    return _sums(layout.origin, weights, size).reshape(shape)
 
 
 def solve_class_flows(compiled: CompiledNetwork, layout: Layout, accepted: Accepted) -> Flows:
@@ -258,15 +257,19 @@ def _with_times(
         scv,
         stay + (mix * transfer).sum(axis=1),
         transfer,
-        np.bincount(chosen, weights=route[layout.blocks], minlength=pairs).astype(np.float64),
-        np.bincount(chosen, weights=weight, minlength=pairs).astype(np.float64),
+        _sums(chosen, route[layout.blocks], pairs),
+        _sums(chosen, weight, pairs),
         np.maximum(1.0 - (mix * loops).sum(axis=1), 1e-12),
     )
 
 
+def _sums(place: Integers, weights: Floats, size: int) -> Floats:
+    return np.asarray(np.bincount(place, weights=weights, minlength=size), dtype=np.float64)
+
+
 def transit_by_class(layout: Layout, flows: Flows) -> Floats:
     """Return the flows that wait in transit for a place, by service and class of arrival."""
-    lines = np.zeros(flows.done.shape)
+    lines: Floats = np.zeros_like(flows.done)
     classes = layout.origin % flows.done.shape[1]
     chosen = layout.transit
     np.add.at(lines, (layout.end[chosen], classes[chosen]), flows.route[chosen])

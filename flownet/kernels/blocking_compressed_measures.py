@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flownet.kernels.blocking_compressed_chain import Chain
 from flownet.kernels.blocking_compressed_flows import (
     Accepted,
     Flows,
@@ -15,6 +14,8 @@ from flownet.kernels.blocking_compressed_flows import (
     overflowing,
     transit_by_class,
 )
+from flownet.kernels.blocking_compressed_place import Chain
+from flownet.kernels.blocking_compressed_sweep import spreads
 from flownet.kernels.compiled import WAIT_OUTSIDE, CompiledNetwork, Floats, Measures
 
 GROWING = 1e-9
@@ -25,50 +26,28 @@ class Settled(NamedTuple):
     """Where the fixed point has come to rest."""
 
     wait: Floats
-    """(n,) mean time that a job wait for a place here in a server elsewhere."""
+    """(n,) mean time that a job waits for a place here in a server elsewhere."""
     accepted: Accepted
     """The shares that the flows were solved with."""
     flows: Flows
     held: Floats
     """(n,) mean time that a server is held."""
-    chains: list[Chain | None]
-
-
-def spread(rho: float, servers: float, scv: float) -> float:
-    r"""Return what the spread of service times makes of an exponential wait.
-
-    .. math:: \frac{1 + c_s^2}{2 c_s^2 + 2 (1 - c_s^2) / (1 + g)},\quad
-              g = \min\Big(0.24, \frac{(1-\rho)(c-1)(\sqrt{4+5c}-2)}{16 c \rho}\Big)
-
-    References
-    ----------
-    Kimura (1986), Stochastic Models 2, 235-263: the two-moment interpolation for M/G/c.
-    """
-    if not np.isfinite(servers):
-        return 1.0
-    scv = min(max(scv, 0.0), 25.0)
-    if scv > 1:  # the interpolation's denominator is kept at that of M/M/c
-        return (1 + scv) / 2
-    rho = min(max(rho, 1e-9), 1.0)
-    g = (1 - rho) * (servers - 1) * (np.sqrt(4 + 5 * servers) - 2) / (16 * servers * rho)
-    return float((1 + scv) / (2 * scv + 2 * (1 - scv) / (1 + min(g, 0.24))))
+    chains: Chain[Floats]
+    """Of (n,) arrays."""
 
 
 def to_measures(
     compiled: CompiledNetwork,
     layout: Layout,
     settled: Settled,
+    factors: Floats,
     standing: tuple[int, int, float],
 ) -> Measures:
     """Return the measures; classes share what waits by their flows."""
     flows, wait = settled.flows, settled.wait
     n, shape = compiled.servers.size, flows.done.shape
-    waiting, outside, gives_up, growth = _backlogs(compiled, layout, settled)
-    full, waits, found = np.zeros(n), np.zeros(n), np.zeros(n)
-    for j, chain in enumerate(settled.chains):
-        if chain is not None:
-            full[j] = 1.0 - chain.vacant if layout.finite[j] else 0.0
-            waits[j], found[j] = chain.waits, chain.found_full
+    waiting, outside, gives_up, growth = _backlogs(compiled, layout, settled, factors)
+    chains = settled.chains
     refused = flows.arrivals - flows.admitted
     internal = flows.arrivals - flows.external
     over = overflowing(compiled, layout, settled.accepted, flows.external, internal)
@@ -91,9 +70,9 @@ def to_measures(
         number_held_in_transfer=flows.done * flows.transfer,
         number_outside=outside,
         waiting_time=waiting_time,
-        wait_probability=waits,
-        probability_full=full,
-        blocking_probability=_found_full(layout, flows, found),
+        wait_probability=chains.waits,
+        probability_full=np.where(layout.finite, 1.0 - chains.vacant, 0.0),
+        blocking_probability=_found_full(layout, flows, chains.found_full),
         arrival_scv=np.full(n, np.nan),
         departure_scv=np.full(n, np.nan),
         growth_rate=growth,
@@ -104,30 +83,30 @@ def to_measures(
 
 
 def _backlogs(
-    compiled: CompiledNetwork, layout: Layout, settled: Settled
+    compiled: CompiledNetwork, layout: Layout, settled: Settled, factors: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return who wait inside and outside, give up, and pile up, by service and class."""
-    flows = settled.flows
-    zero = np.zeros_like(flows.done)
-    waiting, outside, gives_up, growth = zero.copy(), zero.copy(), zero.copy(), zero.copy()
-    entering = flows.admitted / np.maximum(flows.admitted.sum(axis=1, keepdims=True), 1e-300)
+    flows, chains, finite = settled.flows, settled.chains, layout.finite[:, None]
     lines = flows.external * (compiled.external_when_full == WAIT_OUTSIDE)[:, None]
     lines = lines + transit_by_class(layout, flows)
-    asking = np.maximum(lines.sum(axis=1, keepdims=True), 1e-300)
-    for j, chain in enumerate(settled.chains):
-        if chain is None:
-            continue
-        factor = spread(chain.busy / compiled.servers[j], compiled.servers[j], flows.scv[j])
-        waiting[j] = factor * chain.waiting * entering[j]
-        outside[j] = factor * chain.outside * lines[j] / asking[j]
-        piling = flows.admitted[j] - flows.done[j]
-        if chain.gives_up > 0:
-            part = chain.gives_up / max(piling.sum(), chain.gives_up)
-            gives_up[j] = piling * (part if chain.ratio >= 1.0 else 1.0)
-            piling = piling - gives_up[j]
-        if chain.ratio >= 1.0 and piling.sum() > GROWING * flows.admitted[j].sum():
-            growth[j] = piling
-            (outside if layout.finite[j] else waiting)[j] = np.where(piling > 0, np.inf, 0.0)
+    part = [by / np.maximum(by.sum(axis=1, keepdims=True), 1e-300)
+            for by in (flows.admitted, lines)]  # fmt: skip
+    inside = chains.waiting * np.where(layout.finite, 1.0, factors)
+    beyond = np.where(layout.finite, factors * (chains.waiting + chains.outside) - inside, 0.0)
+    longer = spreads(chains.busy / compiled.servers, compiled.servers, flows.scv)
+    waiting = (longer * inside)[:, None] * part[0]
+    outside = (longer * np.maximum(beyond, 0.0))[:, None] * part[1]
+    piling, leaves = flows.admitted - flows.done, chains.gives_up[:, None]
+    grows = chains.ratio[:, None] >= 1.0
+    every = np.maximum(piling.sum(axis=1, keepdims=True), np.maximum(leaves, 1e-300))
+    gives_up = np.where(leaves > 0, piling * np.where(grows, leaves / every, 1.0), 0.0)
+    piling = piling - gives_up
+    noise = GROWING * flows.admitted.sum(axis=1, keepdims=True)
+    growth = np.where(grows & (piling.sum(axis=1, keepdims=True) > noise), piling, 0.0)
+    endless = growth > 0
+    none = (growth != 0) & ~endless
+    waiting = np.where(none & ~finite, 0.0, np.where(endless & ~finite, np.inf, waiting))
+    outside = np.where(none & finite, 0.0, np.where(endless & finite, np.inf, outside))
     return waiting, outside, gives_up, growth
 
 

@@ -1,4 +1,4 @@
-"""Anderson's acceleration of a fixed point, kept in check by damped steps."""
+"""Anderson's acceleration of a fixed point, with steps that are bounded by what has worked."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import numpy as np
 from flownet.kernels.compiled import Floats
 
 MEMORY = 8
-STALLED = 30
-"""Sweeps without a new best residual after which the steps are damped further."""
-PATIENCE = 300
-"""Sweeps after which plain damped steps take over where acceleration does not settle."""
+FREE = 30
+"""Sweeps after which short, damped steps are taken until the fixed point is near."""
+NEAR = 0.03
+RADIUS, CAREFUL_RADIUS = 2.0, 0.3
+CAREFUL_DAMPING = 0.3
 
 
 class Mixing:
     """The next point of a fixed-point iteration, from all that was seen.
+
+    No step is longer than a radius (largest coordinate), which grows while the residual falls and
+    shrinks when it rises. Where that does not settle soon, steps are short and damped, and
+    acceleration waits until the residual is small; each time it fails, the damping grows.
 
     References
     ----------
@@ -24,29 +29,52 @@ class Mixing:
     def __init__(self, size: int) -> None:
         self.points = np.zeros((0, size))
         self.errors = np.zeros((0, size))
+        self.last = np.inf
         self.best = np.inf
+        self.radius = RADIUS
         self.damping = 1.0
-        self.stalled = 0
         self.steps = 0
+        self.near = NEAR
 
-    def step(self, point: Floats, image: Floats, residual: float) -> Floats:
+    def step(self, point: Floats, image: Floats) -> Floats:
         """Return the next point, from the last one and its image."""
         error = image - point
-        self.steps += 1
-        self.stalled += 1
-        if residual < 0.9 * self.best:
-            self.best, self.stalled = residual, 0
-        if self.stalled > STALLED or self.steps == PATIENCE:
-            self.points, self.errors = self.points[:0], self.errors[:0]
-            self.damping, self.stalled = max(self.damping / 2, 0.05), 0
-            self.best = residual
+        self._judge(float(np.abs(error).max()))
         self.points = np.vstack([self.points, point])[-MEMORY:]
         self.errors = np.vstack([self.errors, error])[-MEMORY:]
-        plain = point + self.damping * error
-        if len(self.points) < 3 or self.steps > PATIENCE:
-            return np.asarray(plain)
-        moved, changed = np.diff(self.points, axis=0), np.diff(self.errors, axis=0)
-        gram = changed @ changed.T
-        gram += (1e-14 * np.trace(gram) + 1e-300) * np.eye(len(gram))
-        weights = np.linalg.solve(gram, changed @ error)
-        return np.asarray(plain - weights @ (moved + self.damping * changed))
+        step = self.damping * error
+        if len(self.points) >= 3:
+            moved, changed = np.diff(self.points, axis=0), np.diff(self.errors, axis=0)
+            gram = changed @ changed.T
+            gram += (1e-14 * np.trace(gram) + 1e-300) * np.eye(len(gram))
+            weights = np.linalg.solve(gram, changed @ error)
+            step = step - weights @ (moved + self.damping * changed)
+        longest = float(np.abs(step).max())
+        return np.asarray(point + step * min(1.0, self.radius / max(longest, 1e-300)))
+
+    def _judge(self, residual: float) -> None:
+        """Adapt radius and damping, and forget what does not help."""
+        self.steps += 1
+        if self.steps <= FREE:
+            if residual > 1.5 * self.last:
+                self.radius = max(self.radius / 2, CAREFUL_RADIUS)
+            elif residual < self.last:
+                self.radius *= 1.5
+        else:
+            self._careful(residual)
+        self.last = residual
+
+    def _careful(self, residual: float) -> None:
+        if self.steps == FREE + 1:
+            self.damping, self.radius, self.best = CAREFUL_DAMPING, CAREFUL_RADIUS, np.inf
+            self._forget()
+        self.best = min(self.best, residual)
+        if residual > self.near:
+            self._forget()
+        elif residual > 30 * self.best:
+            self.damping = max(self.damping / 1.5, 0.05)
+            self.near, self.best = max(self.near / 3, 1e-5), residual
+            self._forget()
+
+    def _forget(self) -> None:
+        self.points, self.errors = self.points[:0], self.errors[:0]

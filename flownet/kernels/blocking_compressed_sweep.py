@@ -1,0 +1,338 @@
+"""One sweep over the chains of a network with blocking, from downstream to upstream."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from flownet.jit import njit
+from flownet.kernels.blocking_compressed_arrivals import MOST_ROOM, MOST_SERVERS, carried
+from flownet.kernels.blocking_compressed_chain import solve_chain
+from flownet.kernels.blocking_compressed_flows import Flows, Layout, transit_by_class
+from flownet.kernels.blocking_compressed_place import Chain, Place
+from flownet.kernels.compiled import (
+    DELAY,
+    WAIT_OUTSIDE,
+    Booleans,
+    CompiledNetwork,
+    Floats,
+    Integers,
+)
+
+LONGEST_WAIT = 1e9
+"""A wait of so many service times counts as endless: the servers that wait have come to rest."""
+SMALLEST = 1e-13
+"""Shares below this count as none."""
+UNLIMITED = 1e6
+"""Servers, where they are not limited."""
+FIELDS = len(Chain._fields)
+IDLE = Chain(
+    0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+)  # fmt: skip
+"""Of a service where nobody ever waits for a server or a place."""
+
+
+class State(NamedTuple):
+    """Where the fixed point stands."""
+
+    wait: Floats
+    """(n,) mean wait for a place, in a server elsewhere."""
+    fall: Floats
+    """(p,) of `Place`, by pair."""
+    deviation: Floats
+    """(n,) standard deviation of the number of blocked servers, over the servers."""
+    slowness: Floats
+    """(n,) of `Place`."""
+    drive: Floats
+    """(n,) where the search of each chain begins; without effect on what it finds."""
+
+
+class Given(NamedTuple):
+    """What the chains of a sweep are made of, by service (n,) and by pair of services (p,)."""
+
+    order: Integers
+    chained: Booleans
+    """(n,) has a limited number of servers."""
+    places: Integers
+    """(n,) -1 where unlimited."""
+    servers: Floats
+    base: Floats
+    """(n,) mean time that a pass holds a server without any blocking."""
+    passes: Floats
+    giving_up: Floats
+    free: Floats
+    """(n,) arrives whatever the state and waits."""
+    lost: Floats
+    """(n,) arrives and is turned away where there is no place."""
+    admitted: Floats
+    """(n,) admitted to a place, returns to the own service left out."""
+    room: Floats
+    """(n,) places to wait in, in front of the servers or outside."""
+    done: Floats
+    work: Floats
+    scv: Floats
+    stay: Floats
+    upper: Integers
+    lower: Integers
+    flow: Floats
+    chance: Floats
+    cyclic: Booleans
+    above: Integers
+    """(p,) pairs in the order of their lower service."""
+    first_above: Integers
+    """(n + 1,) where each service's pairs begin in it."""
+    first_below: Integers
+    """(n + 1,) where each service's pairs begin among all, which stand by upper service."""
+
+
+def gather(compiled: CompiledNetwork, layout: Layout, flows: Flows) -> Given:
+    """Return what a sweep needs, from the flows."""
+    n = compiled.servers.size
+    mine = ~layout.loops
+    transit = transit_by_class(layout, flows).sum(axis=1)
+    blocking = np.bincount(layout.lower, weights=flows.pair, minlength=n)
+    every = np.bincount(layout.end[mine], weights=flows.route[mine], minlength=n)
+    others = np.maximum(every - blocking - transit, 0.0)
+    outside = flows.external.sum(axis=1)
+    waits = ~layout.finite | (compiled.external_when_full == WAIT_OUTSIDE)
+    loops = np.bincount(layout.start[layout.loops], weights=flows.route[layout.loops], minlength=n)
+    free = transit + np.where(waits, outside, 0.0) + np.where(layout.finite, 0.0, others)
+    room = np.full(n, np.inf)
+    limited = layout.finite & (free <= 0)
+    upstream = np.where(np.isfinite(compiled.servers), compiled.servers, MOST_ROOM)[layout.upper]
+    behind = np.bincount(layout.lower, weights=upstream, minlength=n)
+    lost = np.where(waits, 0.0, outside) + np.where(layout.finite, others, 0.0)
+    behind = behind * blocking / np.maximum(blocking + lost, 1e-300)
+    room[limited] = compiled.capacity[limited] - compiled.servers[limited] + behind[limited]
+    services = np.arange(n + 1)
+    above = np.argsort(layout.lower, kind="stable")
+    return Given(
+        order=layout.order,
+        chained=np.isfinite(compiled.servers) & (compiled.discipline != DELAY),
+        places=np.where(layout.finite, compiled.capacity, -1.0).astype(np.int64),
+        servers=compiled.servers,
+        base=flows.work / flows.passes,
+        passes=flows.passes,
+        giving_up=layout.giving_up,
+        free=free,
+        lost=lost,
+        admitted=flows.admitted.sum(axis=1) - loops,
+        room=room,
+        done=flows.done.sum(axis=1),
+        work=flows.work,
+        scv=flows.scv,
+        stay=layout.stay,
+        upper=layout.upper,
+        lower=layout.lower,
+        flow=flows.pair,
+        chance=flows.chance,
+        cyclic=layout.cyclic,
+        above=above,
+        first_above=np.searchsorted(layout.lower[above], services),
+        first_below=np.searchsorted(layout.upper, services),
+    )
+
+
+@njit
+def spread(rho: float, servers: float, scv: float) -> float:
+    r"""Return what the spread of service times makes of an exponential wait.
+
+    .. math:: \frac{1 + c_s^2}{2 c_s^2 + 2 (1 - c_s^2) / (1 + g)},\quad
+              g = \min\Big(0.24, \frac{(1-\rho)(c-1)(\sqrt{4+5c}-2)}{16 c \rho}\Big)
+
+    References
+    ----------
+    Kimura (1986), Stochastic Models 2, 235-263: the two-moment interpolation for M/G/c.
+    """
+    if not np.isfinite(servers):
+        return 1.0
+    scv = min(max(scv, 0.0), 25.0)
+    if scv > 1:  # the interpolation's denominator is kept at that of M/M/c
+        return (1 + scv) / 2
+    rho = min(max(rho, 1e-9), 1.0)
+    g = (1 - rho) * (servers - 1) * (np.sqrt(4 + 5 * servers) - 2) / (16 * servers * rho)
+    return float((1 + scv) / (2 * scv + 2 * (1 - scv) / (1 + min(g, 0.24))))
+
+
+@njit
+def spreads(rho: Floats, servers: Floats, scv: Floats) -> Floats:
+    """Return `spread` of each service."""
+    factors = np.empty(rho.size)
+    for i in range(rho.size):
+        factors[i] = spread(rho[i], servers[i], scv[i])
+    return factors
+
+
+@njit
+def sweep(given: Given, state: State) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Solve every chain, those downstream first, with the newest waits.
+
+    Parameters
+    ----------
+    given : Given
+    state : State
+
+    Returns
+    -------
+    wait : (n,) array
+        What the chains make of the waits for a place.
+    held : (n,) array
+        Mean time that a server is held.
+    vacant, served : (n,) arrays
+        Probability of a free place, and share of the admitted that complete.
+    figures : (n, FIELDS) array
+        Of `Chain`.
+    """
+    wait = state.wait.copy()
+    n = wait.size
+    vacant, served = np.ones(n), np.ones(n)
+    held = np.empty(n)
+    figures = np.empty((n, FIELDS))
+    for j in range(n):
+        held[j] = _held(given, wait, j)
+        for k in range(FIELDS):
+            figures[j, k] = IDLE[k]
+    for j in given.order:
+        held[j] = _held(given, wait, j)
+        if not given.chained[j]:
+            continue
+        place = _place(given, state, wait, held, j)
+        chain = solve_chain(place)
+        for k in range(FIELDS):
+            figures[j, k] = chain[k]
+        vacant[j] = chain.vacant
+        wait[j] = chain.wait
+        served[j] = _served(given, chain, j, held[j])
+    return wait, held, vacant, served, figures
+
+
+@njit
+def _held(given: Given, wait: Floats, j: int) -> float:
+    """Return the mean time that a job holds a server of j."""
+    blocked = 0.0
+    for p in range(given.first_below[j], given.first_below[j + 1]):
+        blocked += given.chance[p] * wait[given.lower[p]]
+    return float(given.base[j] + blocked / given.passes[j])
+
+
+@njit
+def _served(given: Given, chain: Chain[float], j: int, held: float) -> float:
+    """Return the share of j's admitted that complete: less who give up, less what piles up."""
+    admitted = given.admitted[j]
+    if chain.gives_up > 0.0 and chain.ratio < 1.0:
+        return float(min(max(1.0 - chain.gives_up / max(admitted, 1e-300), SMALLEST), 1.0))
+    if chain.ratio >= 1.0 and given.free[j] > 0.0:
+        free = given.free[j]
+        for a in range(given.first_above[j], given.first_above[j + 1]):
+            if given.cyclic[given.above[a]]:  # exchanges keep these streams going
+                free += given.flow[given.above[a]]
+        free = max(min(admitted, free), 1e-300)
+        return float(min(max(given.servers[j] / held / free, SMALLEST), 1.0))
+    return 1.0
+
+
+@njit
+def _place(given: Given, state: State, wait: Floats, held: Floats, j: int) -> Place:
+    """Gather what j's chain is made of."""
+    first, last = given.first_above[j], given.first_above[j + 1]
+    sources, share, load = np.empty(last - first), np.ones(last - first), np.empty(last - first)
+    offered, room = np.empty(last - first), np.empty(last - first)
+    response, falls = np.empty(last - first), np.empty(last - first)
+    blocking = 0.0
+    for a in range(first, last):
+        blocking += given.flow[given.above[a]]
+    for a in range(first, last):
+        pair, k = given.above[a], a - first
+        i = given.upper[pair]
+        sources[k] = _left(given, wait, i, pair)
+        if blocking > 0.0:
+            share[k] = given.flow[pair] / blocking
+        load[k] = given.done[i] * given.work[i]
+        room[k] = given.room[i]
+        offered[k] = _offered(load[k], sources[k], room[k])
+        used = min(given.done[i] * held[i] / given.servers[i], 1.0)
+        response[k] = used * given.chance[pair] / max(held[i] * given.passes[i], 1e-300)
+        falls[k] = state.fall[pair]
+    used = min(given.done[j] * held[j] / given.servers[j], 1.0)
+    slowness = state.slowness[j]
+    if given.places[j] == given.servers[j]:  # who is lost there does not wait for such a spell
+        slowness *= blocking / max(blocking + given.lost[j], 1e-300)
+    return Place(
+        given.places[j],
+        int(given.servers[j]),
+        held[j],
+        given.giving_up[j],
+        blocking,
+        given.free[j],
+        given.lost[j],
+        sources,
+        share,
+        load,
+        response,
+        wait[j],
+        _longest(given, sources, j),
+        spread(used, given.servers[j], given.scv[j]),
+        offered,
+        room,
+        given.base[j],
+        given.done[j] * given.passes[j] * (held[j] - given.base[j]),
+        state.deviation[j] * given.servers[j],
+        slowness,
+        state.drive[j],
+        falls,
+    )
+
+
+@njit
+def _offered(load: float, servers: float, room: float) -> float:
+    """Return the load offered that keeps `load` of the servers at work on average."""
+    if servers > MOST_SERVERS or load <= 0.0:
+        return load
+    low, high = np.log(load), np.log(load) + 7.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        if _carried(np.exp(middle), servers, room) < load:
+            low = middle
+        else:
+            high = middle
+    return float(np.exp(0.5 * (low + high)))
+
+
+@njit
+def _carried(offered: float, servers: float, room: float) -> float:
+    """Return the mean servers at work, linear in the servers between whole numbers."""
+    lost, before, now = 1.0, 0.0, 0.0
+    for m in range(1, int(np.ceil(servers)) + 1):
+        lost = offered * lost / (m + offered * lost)
+        before, now = now, carried(offered, lost, m, room)
+    part = servers - np.floor(servers)
+    return before + part * (now - before) if part > 0.0 else now
+
+
+@njit
+def _longest(given: Given, sources: Floats, j: int) -> float:
+    """Return the longest wait for a place at j: what exchanges on the cycles through j leave.
+
+    All that leaves j for a service on a cycle through j can close that cycle.
+    """
+    leaving = 0.0
+    for pair in range(given.first_below[j], given.first_below[j + 1]):
+        if given.cyclic[pair]:
+            leaving += given.flow[pair]
+    longest = LONGEST_WAIT * given.stay[j]
+    return float(min(sources.sum() / leaving, longest)) if leaving > 0.0 else float(longest)
+
+
+@njit
+def _left(given: Given, wait: Floats, i: int, pair: int) -> float:
+    """Return the servers of service i that do not wait for a place other than that of `pair`."""
+    every, elsewhere = 0.0, 0.0
+    for p in range(given.first_below[i], given.first_below[i + 1]):
+        blocked = given.chance[p] * wait[given.lower[p]]
+        every += blocked
+        if p != pair:
+            elsewhere += blocked
+    servers = min(given.servers[i], UNLIMITED)
+    rate = min(given.done[i], servers / max(given.work[i] + every, 1e-300))
+    return float(max(servers - rate * elsewhere, 1e-9 * servers))
