@@ -6,11 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flownet.allocate.plan import Plan, reallocate
+    from flownet.allocate.plan import Plan
+    from flownet.allocate.reallocate import reallocate
     from flownet.constraint.find import Finding, find_constraint
     from flownet.errors import FlownetError, NetworkError
     from flownet.network.model import Network, check
     from flownet.readers.documents import read, write
+    from flownet.readers.estimated_network import EstimatedNetwork
+    from flownet.readers.event_log import from_event_log
     from flownet.readers.examples import example, examples
     from flownet.solvers.paired import PairedComparison, paired
     from flownet.solvers.simulate import simulate
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from flownet.solvers.states import ExactChain, exact_chain
     from flownet.solvers.times import TimeInSystem
     from flownet.study.compare import Comparison, compare
+    from flownet.study.scenario import Scenario
     from flownet.view.report import report
 
 __version__ = "0.1.0"
@@ -31,6 +35,8 @@ _PLACES = {
     "write": "flownet.readers.documents",
     "example": "flownet.readers.examples",
     "examples": "flownet.readers.examples",
+    "from_event_log": "flownet.readers.event_log",
+    "EstimatedNetwork": "flownet.readers.estimated_network",
     "solve": "flownet.solvers.solve",
     "Solution": "flownet.solvers.solution",
     "TimeInSystem": "flownet.solvers.times",
@@ -42,10 +48,11 @@ _PLACES = {
     "PairedComparison": "flownet.solvers.paired",
     "find_constraint": "flownet.constraint.find",
     "Finding": "flownet.constraint.find",
-    "reallocate": "flownet.allocate.plan",
+    "reallocate": "flownet.allocate.reallocate",
     "Plan": "flownet.allocate.plan",
     "compare": "flownet.study.compare",
     "Comparison": "flownet.study.compare",
+    "Scenario": "flownet.study.scenario",
     "report": "flownet.view.report",
     "FlownetError": "flownet.errors",
     "NetworkError": "flownet.errors",
@@ -54,6 +61,7 @@ _PLACES = {
 
 __all__ = [
     "Comparison",
+    "EstimatedNetwork",
     "ExactChain",
     "Finding",
     "FlownetError",
@@ -61,6 +69,7 @@ __all__ = [
     "NetworkError",
     "PairedComparison",
     "Plan",
+    "Scenario",
     "Simulation",
     "Solution",
     "TimeInSystem",
@@ -70,6 +79,7 @@ __all__ = [
     "example",
     "examples",
     "find_constraint",
+    "from_event_log",
     "paired",
     "read",
     "reallocate",

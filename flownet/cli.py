@@ -264,6 +264,58 @@ def simulate(
 
 
 @command
+def estimate(
+    logs: Annotated[list[Path], typer.Argument(help="Event logs: .csv, .parquet or .xes.")],
+    output: Annotated[
+        Path | None, typer.Option("--out", help="Write the network here (.toml, .json …).")
+    ] = None,
+    case: Annotated[str | None, typer.Option(help="Column of the case.")] = None,
+    activity: Annotated[str | None, typer.Option(help="Column of the activity.")] = None,
+    start: Annotated[str | None, typer.Option(help="Column of the beginning.")] = None,
+    complete: Annotated[str | None, typer.Option(help="Column of the end.")] = None,
+    timestamp: Annotated[str | None, typer.Option(help="Column of an event's only time.")] = None,
+    job_class: Annotated[str | None, typer.Option(help="Column of the job class.")] = None,
+    time_unit: TimeUnit = None,
+    time_zone: Annotated[str | None, typer.Option(help="Of times without one.")] = None,
+    day_first: Annotated[
+        bool | None, typer.Option(help="How dates such as 03/04/2024 begin.")
+    ] = None,
+    returns_within: Annotated[
+        float, typer.Option(help="Come-backs within this time are returns.")
+    ] = 0.0,
+    censored_at: Annotated[
+        str | None, typer.Option(help="When the log was drawn, or 'last' for its last time.")
+    ] = None,
+    explain: Annotated[bool, typer.Option(help="Say what was found and assumed.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> int:
+    """Estimate a network from event logs, and say what became of their rows."""
+    from flownet.readers.documents import write
+    from flownet.readers.event_log import from_event_log
+
+    with _progress("estimating"):
+        estimated = from_event_log(
+            list(logs) if len(logs) > 1 else logs[0], case=case, activity=activity, start=start,
+            complete=complete, timestamp=timestamp, job_class=job_class, time_unit=time_unit,
+            time_zone=time_zone, day_first=day_first, returns_within=returns_within,
+            censored_at=censored_at,
+        )  # fmt: skip
+    if output is not None:
+        write(estimated.network, output)
+    if as_json:
+        _emit_json(estimated.to_dict())
+    elif as_csv:
+        _emit_csv(estimated.parameters.set_index("owner"))
+    else:
+        out.print(repr(estimated), markup=False)
+        out.print(estimated.explain() if explain else str(estimated.report), markup=False)
+        for sentence in estimated.warnings:
+            out.print(f"warning: {sentence}", markup=False)
+    return FINE
+
+
+@command
 def find(
     file: File,
     goal: Goal = "delay",
@@ -307,7 +359,7 @@ def reallocate(
     as_csv: AsCsv = False,
 ) -> int:
     """Say where servers should be bought or moved, and what that gains."""
-    from flownet.allocate.plan import reallocate as run
+    from flownet.allocate.reallocate import reallocate as run
     from flownet.readers.documents import write
     from flownet.view.text import moves_view, table_text
 
@@ -378,7 +430,7 @@ def report(
     time_unit: TimeUnit = None,
 ) -> int:
     """Write one HTML page: the map, the constraint, the plan, the assumptions."""
-    from flownet.allocate.plan import reallocate as plan_for
+    from flownet.allocate.reallocate import reallocate as plan_for
     from flownet.constraint.find import find_constraint
     from flownet.view.report import report as write_report
 

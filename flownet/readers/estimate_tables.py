@@ -1,0 +1,289 @@
+"""The tables of an estimated network, and what is said of its assumptions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flownet.display import figure
+from flownet.readers.estimate import Findings, Setting, observed
+from flownet.readers.estimate_document import PARAMETERS, Draft
+from flownet.readers.log_quality import CODE
+from flownet.readers.log_rows import Rows
+from flownet.readers.stay_laws import weights_of
+from flownet.readers.stays import BACK, UNKNOWN, Stays, Steps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHARED = 0.05
+"""A resource counts at a service from this share of its stays on."""
+
+
+def tables_of(
+    rows: Rows, stays: Stays, steps: Steps, found: Findings, setting: Setting, draft: Draft
+) -> dict[str, Any]:
+    """Return the tables of an `EstimatedNetwork` by name."""
+    import pandas as pd
+
+    names = pd.Index(stays.services, name="service")
+    lines = observed(stays, setting)
+    seen = pd.DataFrame(lines, index=names)
+    servers = [float(row.get("servers", 1.0)) for row in draft.document["services"]]
+    seen["occupancy"] /= np.where(np.isfinite(servers), servers, math.nan)
+    if not setting.true_clock:
+        seen[["throughput", "number_present", "number_in_service", "occupancy"]] = math.nan
+    routing = tuple(
+        (stays.services[k], stays.classes[j], each) for (k, j), each in found.routes.items()
+    )
+    hours = pd.Index(range(168), name="hour_of_week")
+    profile = pd.DataFrame(
+        {(stays.services[k], stays.classes[j]): v for (k, j), v in found.profile.items()},
+        index=hours,
+    )
+    profile.columns = [f"{service}, {kind}" for service, kind in profile.columns]
+    return {
+        "parameters": pd.DataFrame(draft.parameters, columns=list(PARAMETERS)),
+        "arrivals": _arrivals(stays, found),
+        "profile": profile,
+        "stays": _stay_table(stays, found),
+        "laws": _law_table(stays, found),
+        "servers": pd.DataFrame(
+            [busy._asdict() for busy in found.busy.values()],
+            index=pd.Index([stays.services[k] for k in found.busy], name="service"),
+            columns=["most", "share_at_most", "mean", "saturated"],
+        ),
+        "pools": _pools(rows, stays),
+        "handovers": _handovers(rows, stays, setting),
+        "returns": _returns(steps, setting),
+        "observed": seen,
+        "routing": routing,
+    }
+
+
+def _indexed(stays: Stays, cells: list[tuple[int, int]], rows: list[Any], columns: Any) -> Any:
+    import pandas as pd
+
+    pairs = [(stays.services[k], stays.classes[j]) for k, j in cells]
+    index = pd.MultiIndex.from_tuples(pairs, names=["service", "class"]) if pairs else (
+        pd.MultiIndex.from_arrays([[], []], names=["service", "class"])
+    )  # fmt: skip
+    return pd.DataFrame(rows, index=index, columns=columns)
+
+
+def _arrivals(stays: Stays, found: Findings) -> pd.DataFrame:
+    rows = [
+        (rate.value, rate.low, rate.high, rate.n, test.ratio, test.p_value,
+         found.rhythm.get(cell, math.nan), test.verdict)
+        for cell, (rate, test, _) in found.arrivals.items()
+    ]  # fmt: skip
+    columns = ["rate", "low", "high", "n", "dispersion", "p_value", "rhythm_p_value", "verdict"]
+    return _indexed(stays, list(found.arrivals), rows, columns)
+
+
+def _stay_table(stays: Stays, found: Findings) -> pd.DataFrame:
+    rows = []
+    for cell in found.time.values():
+        best = cell.laws[0] if cell.laws else None
+        rows.append((
+            cell.mean.value, cell.mean.error, cell.scv.value, cell.scv.error, cell.mean.n,
+            cell.open, best.family if best else "", best.distance if best else math.nan,
+            best.fits if best else False, cell.shrunk,
+        ))  # fmt: skip
+    columns = ["mean", "mean_error", "scv", "scv_error", "n", "open", "family", "distance", "fits",
+               "shrunk"]  # fmt: skip
+    return _indexed(stays, list(found.time), rows, columns)
+
+
+def _law_table(stays: Stays, found: Findings) -> pd.DataFrame:
+    cells, rows = [], []
+    for key, cell in found.time.items():
+        weights = weights_of(cell.laws) if cell.laws else ()
+        for law, weight in zip(cell.laws, weights, strict=True):
+            cells.append(key)
+            text = ", ".join(f"{k} = {v:.6g}" for k, v in law.table.items() if k != "family")
+            rows.append((law.family, text, law.mean, law.mean_error, law.scv, law.scv_error,
+                         law.aic, float(weight), law.distance))  # fmt: skip
+    columns = ["family", "parameters", "mean", "mean_error", "scv", "scv_error", "aic", "weight",
+               "distance"]  # fmt: skip
+    # sorted, for pandas to find the laws of one service at once
+    return _indexed(stays, cells, rows, columns).sort_index(kind="stable")
+
+
+def _pools(rows: Rows, stays: Stays) -> pd.DataFrame:
+    """Return resources that work at several services."""
+    import pandas as pd
+
+    names = rows.names["resource"]
+    columns = ["resource", "services", "stays"]
+    if not names or len(names) * len(stays.services) > 50_000_000:
+        return pd.DataFrame(columns=columns)
+    told = stays.resource >= 0
+    width = len(stays.services)
+    code, count = np.unique(stays.resource[told] * width + stays.service[told], return_counts=True)
+    total = np.bincount(stays.resource[told], minlength=len(names))
+    big = count >= SHARED * total[code // width]
+    shared = np.bincount(code[big] // width, minlength=len(names)) > 1
+    found = []
+    for resource in np.flatnonzero(shared):
+        at = code[big][code[big] // width == resource] % width
+        where = ", ".join(stays.services[k] for k in at)
+        found.append((names[resource], where, int(total[resource])))
+    return pd.DataFrame(found, columns=columns)
+
+
+def _handovers(rows: Rows, stays: Stays, setting: Setting) -> pd.DataFrame:
+    import pandas as pd
+
+    names = [*rows.names["organisation"], ""]
+    columns = ["from", "to", "passages", "overlaps", "shortest_gap", "median_gap", "clock_ahead"]
+    same = stays.case[1:] == stays.case[:-1]
+    passed = same & (stays.organisation[1:] != stays.organisation[:-1])
+    gap = (stays.first_time[1:] - stays.left[:-1]) / setting.unit
+    passed &= np.isfinite(gap)
+    at = np.flatnonzero(passed)
+    pairs = np.stack([stays.organisation[at], stays.organisation[at + 1]], axis=1)
+    pieces = {
+        (start, end): gap[at[(pairs == (start, end)).all(axis=1)]]
+        for start, end in (np.unique(pairs, axis=0).tolist() if at.size else [])
+    }
+    found = []
+    for (start, end), piece in pieces.items():
+        # where the quickest passages take as long both ways, half their difference is the clocks'
+        back = pieces.get((end, start))
+        ahead = math.nan if back is None else (piece.min() - back.min()) / 2.0
+        found.append((names[start], names[end], piece.size, int((piece < 0).sum()),
+                      float(piece.min()), float(np.median(piece)), float(ahead)))  # fmt: skip
+    return pd.DataFrame(found, columns=columns)
+
+
+def _returns(steps: Steps, setting: Setting) -> pd.Series[Any]:
+    import pandas as pd
+
+    delay = steps.delay[np.isfinite(steps.delay)] / setting.unit
+    within = np.flatnonzero(steps.after[:-1] == BACK)
+    near = steps.delay[within + 1] / setting.unit
+    return pd.Series({
+        "come_backs": float(delay.size),
+        "returns": float(within.size),
+        "mean_delay": float(near.mean()) if near.size else math.nan,
+        "median_delay": float(np.median(near)) if near.size else math.nan,
+    })  # fmt: skip
+
+
+def sentences(
+    rows: Rows, stays: Stays, steps: Steps, found: Findings, setting: Setting,
+    given: Mapping[str, Mapping[str, Any]],
+) -> tuple[list[str], list[str]]:  # fmt: skip
+    """Return what was assumed, and what the user should be wary of."""
+    assumed = ["Where a job goes next does not depend on how long it stayed."]
+    wary = _odd_stays(stays, setting)
+    if rows.dated and setting.zone is None:
+        assumed.append("Times without a zone are those of clocks that never change.")
+    if np.isnan(stays.arrived).all():
+        assumed.append(
+            "The log does not tell when jobs came to a service: gaps before stays are taken for "
+            "waiting, which the model explains, and not for service."
+        )
+    if (stays.left == stays.finished)[~np.isnan(stays.finished)].all():
+        assumed.append(
+            "The log does not tell when a server was free again: every stay is all service. Stays "
+            "that end only when the next place opens make service times too long."
+        )
+    unknown = int((steps.after == UNKNOWN).sum())
+    if unknown:
+        wary.append(f"After {unknown:,} stays it is not known where the job went.")
+    away = int(np.isfinite(steps.delay).sum())
+    back = int((steps.after == BACK).sum())
+    if away > back:
+        assumed.append(
+            f"{away - back:,} of {away:,} come-backs were taken for new arrivals, the others for "
+            "returns (returns_within)."
+        )
+    for k, busy in found.busy.items():
+        if not busy.saturated and "servers" not in given.get(stays.services[k], {}):
+            wary.append(
+                f"{stays.services[k]} was never seen saturated: {busy.most} servers are only the "
+                "most busy at once, and the data cannot tell whether there are more."
+            )
+    wary += _odd_arrivals(stays, found) + _thin(stays, found) + _clocks(rows, stays, setting)
+    used = [code for rule, code in CODE.items() if rule in {"timed", "open", "untimed", "joined",
+                                                            "leaving"}]  # fmt: skip
+    lost = 1.0 - float(np.isin(rows.status, used).mean())
+    if lost > 0.1:
+        wary.append(f"{lost:.0%} of the rows could not be used; see the report.")
+    return assumed, wary
+
+
+def _odd_stays(stays: Stays, setting: Setting) -> list[str]:
+    wary = []
+    open_rows = int((~np.isnan(stays.started) & np.isnan(stays.finished)).sum())
+    if open_rows and not math.isfinite(setting.drawn):
+        wary.append(
+            f"{open_rows:,} stays have no end and were not timed; if they had not ended when the "
+            "log was drawn, say when by censored_at, or long stays are missed."
+        )
+    within = (stays.case[1:] == stays.case[:-1]) & (
+        stays.organisation[1:] == stays.organisation[:-1]
+    )
+    overlaps = int((within & (stays.first_time[1:] < stays.left[:-1])).sum())
+    if overlaps:
+        wary.append(
+            f"{overlaps:,} stays begin before the stay before them of the same case has ended: a "
+            "job is in one place at a time, and its stays were taken in the order of beginning."
+        )
+    return wary
+
+
+def _odd_arrivals(stays: Stays, found: Findings) -> list[str]:
+    said = []
+    for (k, j), (_, test, _) in found.arrivals.items():
+        where = f"Arrivals at {stays.services[k]}, {stays.classes[j]},"
+        if test.verdict.startswith("more"):
+            said.append(f"{where} are {test.verdict}.")
+        if found.rhythm.get((k, j), 1.0) < 0.001:
+            said.append(f"{where} follow the hour or the day of the week; see .profile.")
+    return said
+
+
+def _thin(stays: Stays, found: Findings) -> list[str]:
+    thin = [
+        f"{stays.services[k]}, {stays.classes[j]} (n={cell.mean.n})"
+        for (k, j), cell in found.time.items()
+        if cell.mean.thin
+    ]
+    poor = [
+        f"{stays.services[k]}, {stays.classes[j]}"
+        for (k, j), cell in found.time.items()
+        if cell.laws and not cell.laws[0].fits
+    ]
+    said = []
+    if thin:
+        said.append(f"Lengths of stay rest on few observations at {'; '.join(thin[:8])}.")
+    if poor:
+        said.append(
+            f"No single law fits the stays at {'; '.join(poor[:8])}: they look like a mixture; "
+            "consider job classes."
+        )
+    return said
+
+
+def _clocks(rows: Rows, stays: Stays, setting: Setting) -> list[str]:
+    table = _handovers(rows, stays, setting)
+    return [
+        f"{row['overlaps']:,} of {row['passages']:,} passages from {row['from']!r} to "
+        f"{row['to']!r} begin before the stay before ended (by up to "
+        f"{figure(-row['shortest_gap'])}): stays overlap, or the clocks disagree"
+        + (
+            ""
+            if math.isnan(row["clock_ahead"])
+            else f" (passages both ways suggest that those of {row['to']!r} run "
+            f"{figure(row['clock_ahead'])} ahead)"
+        )
+        + "; see clock_offsets."
+        for row in table.to_dict("records")
+        if row["overlaps"] > 0.05 * row["passages"]
+    ]

@@ -1,0 +1,319 @@
+"""`from_event_log`: from records of stays to a network, with honest uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, Final
+
+import numpy as np
+
+from flownet.errors import Fault, NetworkError, ParameterError
+from flownet.network.model import Network
+from flownet.readers import estimate_tables as tables
+from flownet.readers.estimate import Setting, arrival_times, check_names, find_all
+from flownet.readers.estimate_document import draft_of
+from flownet.readers.estimated_network import EstimatedNetwork
+from flownet.readers.log_quality import CODE, data_report
+from flownet.readers.log_rows import POINTS, Rows, read_rows_of
+from flownet.readers.log_times import Clock, check_zone, instant
+from flownet.readers.stay_laws import FAMILIES
+from flownet.readers.stays import Marks, Stays, Steps, decide_used, selected, stays_of, steps_of
+from flownet.units import SECONDS
+
+GUESSED_UNITS: Final = ((600.0, "minute"), (2 * 86400.0, "hour"), (math.inf, "day"))
+"""The time unit where none is given, by the median stay in seconds."""
+
+
+def from_event_log(
+    log: Any,
+    *,
+    case: str | None = None,
+    activity: str | None = None,
+    start: str | None = None,
+    complete: str | None = None,
+    timestamp: str | None = None,
+    arrived: str | None = None,
+    left: str | None = None,
+    lifecycle: str | None = None,
+    resource: str | None = None,
+    job_class: str | None = None,
+    organisation: str | None = None,
+    time_unit: str | None = None,
+    time_zone: str | None = None,
+    day_first: bool | None = None,
+    services: Mapping[str, str | None] | None = None,
+    leaving: Collection[str] = (),
+    timestamp_marks: Marks = "start",
+    leaves_after: float = math.inf,
+    returns_within: float = 0.0,
+    observed_from: Any = None,
+    censored_at: Any = None,
+    clock_offsets: Mapping[str, float] | None = None,
+    true_clock: bool = True,
+    servers: Mapping[str, float] | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
+    families: Sequence[str] | None = None,
+    laws: bool = False,
+    confidence: float = 0.95,
+    name: str = "event log",
+) -> EstimatedNetwork:
+    """Estimate a network from the records of who was where, from when to when.
+
+    Parameters
+    ----------
+    log : data frame, path, list of these, or mapping of organisation to one
+        One row a stay (case, activity, start, complete) or one row an event (case, activity,
+        timestamp, and perhaps lifecycle): pandas, polars or any frame of the interchange
+        protocol; ``.csv``, ``.parquet``, ``.xes``. Several are joined on the case.
+    case, activity, start, complete, timestamp, arrived, left, lifecycle, resource, job_class, \
+organisation : str, optional
+        Columns; those that are plain by their names (pm4py's too) need not be given, and the
+        report says what was taken. `arrived` is when the job came to the service, `left` when it
+        freed its server: with them waiting and being blocked are told from service.
+    time_unit : str, optional
+        Of the network, of `leaves_after`, `returns_within` and `clock_offsets`, and of times that
+        are mere numbers (there it is needed); otherwise chosen by the median stay.
+    time_zone : str, optional
+        Of times without one, such as 'Europe/London'; without it they are read as by clocks that
+        never change.
+    day_first : bool, optional
+        Whether 03/04/2024 is the third of April; needed where the dates do not tell.
+    services : mapping, optional
+        Activity to service; activities that are absent or None are left out.
+    leaving : collection of str
+        Activities that say that the job leaves.
+    timestamp_marks : {'start', 'complete'}
+        What a single time marks: stays last to the next event, or from the one before.
+    leaves_after : float
+        A longer gap between two stays of a case means that the job had left, in time units.
+    returns_within : float
+        A come-back no later than this after leaving is a return, a route with a transfer delay;
+        a later one is a new arrival. In time units.
+    observed_from, censored_at : time or number, optional
+        Between which the log was kept. Stays that had begun before count as seen late, those
+        without an end as open at `censored_at`, which may be 'last' for the log's last time.
+    clock_offsets : mapping, optional
+        Organisation to how far its clocks run ahead, in time units.
+    true_clock : bool
+        False where the dates of each case are shifted: then neither rates of arrival nor
+        concurrency can be told, and `given` has to bring the rates.
+    servers : mapping, optional
+        Service to its known number of servers; others come from the most seen busy at once.
+    given : mapping, optional
+        Service to attributes that are known and not to be estimated.
+    families : sequence of str, optional
+        Laws to try on stays: all of `FAMILIES` where it is not given and surpyval is installed.
+        Without any, stays have moments only; open stays and those seen late always need laws.
+    laws : bool
+        Whether the network carries the best law in place of mean and scv.
+    confidence : float
+        Of all intervals, in (0, 1).
+    name : str
+        Of the network.
+
+    Returns
+    -------
+    EstimatedNetwork
+
+    Raises
+    ------
+    ReadError
+        Where the log is no table, or holds nothing that can be used.
+    ParameterError
+        Where a parameter is out of range, or the log cannot tell what is needed.
+    MissingExtraError
+        Where stays are open and surpyval is missing, or a file needs a missing package.
+
+    Notes
+    -----
+    Assumed: cases are independent; where a job goes does not depend on how long it stayed; a
+    class's parameters do not change over the time observed. Where no `arrived` is told, the gap
+    before a stay is neither service nor a parameter: it is for the model to explain as waiting.
+
+    Examples
+    --------
+    >>> import flownet as fn
+    >>> rows = [{"case": k, "activity": "desk", "start": 4.0 * k, "complete": 4.0 * k + 2 + k % 3}
+    ...         for k in range(100)]
+    >>> desk = fn.from_event_log(rows, time_unit="minute", families=())
+    >>> float(round(desk.network.graph.nodes["desk"]["service_time"], 2))
+    2.99
+    """
+    _check(time_unit, confidence, families, leaves_after, returns_within, timestamp_marks)
+    check_zone(time_zone)
+    clock = Clock(time_zone, day_first, SECONDS[time_unit or "second"])
+    columns = {
+        "case": case, "activity": activity, "start": start, "complete": complete,
+        "timestamp": timestamp, "arrived": arrived, "left": left, "lifecycle": lifecycle,
+        "resource": resource, "job_class": job_class, "organisation": organisation,
+    }  # fmt: skip
+    rows = read_rows_of(_logs(log), columns, clock)
+    if not rows.dated and time_unit is None:
+        message = "is needed where times are mere numbers: second, minute, hour, day …"
+        raise ParameterError([Fault("from_event_log", "time_unit", "", message)])
+    _correct_clocks(rows, clock_offsets or {}, clock.seconds)
+    stays = stays_of(rows, services=services, leaving=leaving, marks=timestamp_marks)
+    unit = time_unit or _guessed_unit(stays, rows)
+    second = SECONDS[unit]
+    begin = -math.inf if observed_from is None else instant(observed_from, clock, "observed_from")
+    drawn = _drawn(censored_at, stays, clock)
+    stays = _within(rows, stays, begin, drawn)
+    decide_used(rows, stays, drawn)
+    steps = steps_of(
+        stays, leaves_after=leaves_after * second, returns_within=returns_within * second,
+        drawn=drawn,
+    )  # fmt: skip
+    tried = _tried(families)
+    setting = _setting(stays, steps, rows, second, begin, drawn, time_zone,
+                       true_clock, confidence, tried)  # fmt: skip
+    known = _given(servers or {}, given or {})
+    check_names(stays, {"given": known})
+    found = find_all(stays, steps, setting)
+    about = {"name": name, "time_unit": unit}
+    draft = draft_of(stays, found, network=about, given=known, laws=laws)
+    assumptions, warnings = tables.sentences(rows, stays, steps, found, setting, known)
+    if families is None and not tried:
+        warnings.append("No laws were fitted to stays: for that, surpyval has to be installed.")
+    if time_unit is None:
+        assumptions.append(f"The time unit {unit} was chosen by the median stay.")
+    try:
+        network = Network.from_dict(draft.document)
+    except NetworkError as error:
+        raise NetworkError([*error.faults, *_hints(setting)], "the estimated network") from error
+    report = data_report(rows.status, rows.columns, rows.notes)
+    return EstimatedNetwork(
+        network=network, report=report, assumptions=tuple(assumptions), warnings=tuple(warnings),
+        **tables.tables_of(rows, stays, steps, found, setting, draft),
+    )  # fmt: skip
+
+
+def _hints(setting: Setting) -> list[Fault]:
+    if setting.true_clock:
+        return []
+    message = "cannot be told from shifted dates: given must bring it for some service"
+    return [Fault("from_event_log", "external_arrival_rate", "", message)]
+
+
+def _tried(families: Sequence[str] | None) -> tuple[str, ...]:
+    if families is None:
+        return FAMILIES if find_spec("surpyval") else ()
+    return tuple(families)
+
+
+def _check(
+    time_unit: str | None, confidence: float, families: Sequence[str] | None, leaves_after: float,
+    returns_within: float, marks: str,
+) -> None:  # fmt: skip
+    units = ", ".join(SECONDS)
+    checks = (
+        ("time_unit", time_unit, time_unit is None or time_unit in SECONDS, f"one of {units}"),
+        ("confidence", confidence, 0 < confidence < 1, "above 0 and below 1"),
+        (
+            "families",
+            families,
+            set(families or ()) <= set(FAMILIES),
+            f"among {', '.join(FAMILIES)}",
+        ),
+        ("leaves_after", leaves_after, leaves_after >= 0, "at least 0"),
+        ("returns_within", returns_within, returns_within >= 0, "at least 0"),
+        ("timestamp_marks", marks, marks in {"start", "complete"}, "'start' or 'complete'"),
+    )
+    faults = [
+        Fault("from_event_log", name, repr(value), f"must be {right}")
+        for name, value, good, right in checks
+        if not good
+    ]
+    if faults:
+        raise ParameterError(faults, "from_event_log")
+
+
+def _logs(log: Any) -> list[tuple[str, Any]]:
+    """Return organisation and log of one or several logs."""
+    plain = (str, int, float)
+    if isinstance(log, Mapping) and not any(
+        isinstance(value, (list, tuple, np.ndarray)) for value in log.values()
+    ):
+        return [(str(organisation), each) for organisation, each in log.items()]
+    if isinstance(log, (list, tuple)) and log and not isinstance(log[0], (Mapping, *plain)):
+        return [("", each) for each in log]
+    if isinstance(log, (list, tuple)) and log and all(isinstance(each, str) for each in log):
+        return [("", each) for each in log]
+    return [("", log)]
+
+
+def _correct_clocks(rows: Rows, offsets: Mapping[str, float], second: float) -> None:
+    names = rows.names["organisation"]
+    for organisation, ahead in offsets.items():
+        if organisation not in names:
+            message = f"is no organisation of the log; there are {', '.join(names) or 'none'}"
+            raise ParameterError(
+                [Fault("from_event_log", "clock_offsets", repr(organisation), message)]
+            )
+        which = rows.texts["organisation"] == names.index(organisation)
+        for role in POINTS:
+            rows.times[role][which] -= ahead * second
+
+
+def _guessed_unit(stays: Stays, rows: Rows) -> str:
+    length = stays.finished - stays.started
+    length = length[np.isfinite(length) & (length > 0)]
+    median = float(np.median(length)) if length.size else 3600.0
+    unit = next(unit for most, unit in GUESSED_UNITS if median <= most)
+    rows.notes.append(f"No time unit was given; the median stay suggests the {unit}.")
+    return unit
+
+
+def _drawn(censored_at: Any, stays: Stays, clock: Clock) -> float:
+    if censored_at is None:
+        return math.inf
+    if isinstance(censored_at, str) and censored_at == "last":
+        return float(np.nanmax(stays.last_time))
+    return instant(censored_at, clock, "censored_at")
+
+
+def _within(rows: Rows, stays: Stays, begin: float, drawn: float) -> Stays:
+    """Return the stays that the time observed touches."""
+    out = (stays.first_time > drawn) | (stays.last_time < begin) & ~np.isnan(stays.left)
+    rows.status[stays.row[out]] = CODE["outside"]
+    if out.all():
+        message = "no stay lies within the time observed"
+        raise ParameterError([Fault("from_event_log", "observed_from", "", message)])
+    kept = selected(stays, ~out)
+    if not math.isfinite(drawn):
+        return kept
+    # what happened after the log was drawn is not known then
+    started, finished, left, gone = (
+        np.where(times > drawn, np.nan, times)
+        for times in (kept.started, kept.finished, kept.left, kept.gone)
+    )
+    return kept._replace(started=started, finished=finished, left=left, gone=gone)
+
+
+def _setting(
+    stays: Stays, steps: Steps, rows: Rows, second: float, begin: float, drawn: float,
+    zone: str | None, true_clock: bool, confidence: float, families: tuple[str, ...],  # noqa: FBT001  # handed on
+) -> Setting:  # fmt: skip
+    opened = arrival_times(stays)[steps.opens]
+    first = begin if math.isfinite(begin) else float(np.nanmin(opened))
+    last = drawn if math.isfinite(drawn) else float(np.nanmax(opened))
+    if last <= first:
+        last = float(np.nanmax(stays.last_time))
+    setting = Setting(
+        second, first, last, drawn, zone, rows.dated and true_clock, true_clock, confidence,
+        families,
+    )  # fmt: skip
+    if math.isfinite(begin):
+        return setting
+    # without a beginning of the log nobody is known to have been seen late
+    return setting._replace(begin=first)
+
+
+def _given(
+    servers: Mapping[str, float], given: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    known = {name: dict(attributes) for name, attributes in given.items()}
+    for service, count in servers.items():
+        known.setdefault(service, {})["servers"] = count
+    return known

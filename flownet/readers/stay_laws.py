@@ -1,0 +1,234 @@
+"""The law of a stay by likelihood, open stays and those seen late counted for what they tell."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flownet.kernels.compiled import Floats
+from flownet.network.distributions import LawError, law_from_table
+from flownet.readers.extras import library
+
+FAMILIES: Final = ("exponential", "erlang", "gamma", "weibull", "lognormal", "hyperexponential")
+STEPS: Final = 250
+"""Stays are grouped on a logarithmic grid of so many steps a factor e: 0.4 % wide."""
+LEAST: Final = 8
+"""With fewer stays that ended, no law is fitted."""
+POOR_FIT: Final = 0.03
+NEEDED_FOR: Final = (
+    "fitting laws to stays (where none is open, families=() leaves them out), and any estimate "
+    "from open stays,"
+)
+
+
+class Spans(NamedTuple):
+    """Lengths of stays."""
+
+    length: Floats
+    """Up to the end, or as far as it was seen; above 0."""
+    ended: NDArray[np.bool_]
+    entry: Floats
+    """Length at which the stay came under observation; 0 from its beginning."""
+
+
+class LawFit(NamedTuple):
+    """One family fitted to stays."""
+
+    family: str
+    table: dict[str, Any]
+    """As the document's ``service_distribution``."""
+    mean: float
+    mean_error: float
+    scv: float
+    scv_error: float
+    aic: float
+    distance: float
+    """Largest distance between the law and the Kaplan-Meier estimate."""
+    fits: bool
+    """Whether that distance is what chance would leave, or too small to matter."""
+
+
+def fit_laws(spans: Spans, families: tuple[str, ...] = FAMILIES) -> list[LawFit]:
+    """Return the families that could be fitted by maximum likelihood, the best by AIC first.
+
+    An open stay contributes its survival, one seen from a length on is given that it lasted as
+    long (Klein and Moeschberger 2003, Survival Analysis, 2nd ed., eq. 3.5.1). Standard errors of
+    mean and scv follow from the parameters' covariance by the delta method.
+
+    Raises
+    ------
+    MissingExtraError
+        Where surpyval is not installed.
+    """
+    surpyval = library("surpyval", "logs", NEEDED_FOR)
+    if int(spans.ended.sum()) < LEAST:
+        return []
+    data, count = _grouped(spans)
+    fits = []
+    for family in families:
+        with warnings.catch_warnings():
+            # what did not reach a maximum has no covariance, and is left out below
+            warnings.simplefilter("ignore")
+            try:
+                found = _FITTERS[family](surpyval, data)
+                fit = None if found is None else _judged(family, *found, surpyval, data, count)
+            except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+                continue  # no maximum of the likelihood for this family
+        if fit is not None:
+            fits.append(fit)
+    return sorted(fits, key=lambda fit: fit.aic)
+
+
+def weights_of(fits: Sequence[LawFit]) -> Floats:
+    """Return how much each of several laws is believed (Akaike weights; they add up to 1)."""
+    loss = np.array([fit.aic for fit in fits])
+    share = np.exp(-0.5 * (loss - loss.min()))
+    return np.asarray(share / share.sum())
+
+
+def moments_of_best(fits: Sequence[LawFit]) -> tuple[float, float, float, float]:
+    """Return mean and scv of the best law with errors that own up to its having been chosen.
+
+    The variance is the sum over the laws k of w_k (e_k² + (x_k - x)²), with x the best law's
+    figure (Buckland, Burnham and Augustin 1997, Biometrics 53, eq. 9, about the best law).
+    """
+    share, best = weights_of(fits), fits[0]
+    mean = np.array([(fit.mean - best.mean) ** 2 + fit.mean_error**2 for fit in fits])
+    scv = np.array([(fit.scv - best.scv) ** 2 + fit.scv_error**2 for fit in fits])
+    return best.mean, math.sqrt(share @ mean), best.scv, math.sqrt(share @ scv)
+
+
+def _grouped(spans: Spans) -> tuple[dict[str, Any], int]:
+    """Return the stays as surpyval takes them, equal ones counted."""
+    late = spans.entry > 0
+    step = np.round(np.log(spans.length) * STEPS).astype(np.int64)
+    entry = np.where(late, np.round(np.log(np.where(late, spans.entry, 1.0)) * STEPS), -(2**40))
+    keys = np.stack([step, spans.ended.astype(np.int64), entry.astype(np.int64)])
+    _, group, n = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    length = np.bincount(group, spans.length) / n
+    ended = np.bincount(group, spans.ended) / n > 0.5
+    begin = np.bincount(group, spans.entry) / n
+    data: dict[str, Any] = {"x": length, "c": (~ended).astype(np.int64), "n": n}
+    if late.any():
+        data["tl"] = np.minimum(begin, length * (1.0 - 1e-9))
+    return data, spans.length.size
+
+
+Found = tuple[Any, Callable[[Floats], dict[str, Any]], Floats, Any, float]
+"""Model, parameters to table, parameters, their covariance, AIC."""
+
+
+def _single(name: str, table: Callable[[Floats], dict[str, Any]]) -> Callable[..., Found]:
+    def fit(library: Any, data: dict[str, Any]) -> Found:
+        model = getattr(library, name).fit(**data)
+        return model, table, np.asarray(model.params), model.covariance(), float(model.aic())
+
+    return fit
+
+
+def _gamma_table(params: Floats) -> dict[str, Any]:
+    return {"family": "gamma", "shape": float(params[0]), "scale": 1.0 / float(params[1])}
+
+
+def _fit_erlang(library: Any, data: dict[str, Any]) -> Found | None:
+    """Fit the Erlang law by the whole shapes beside the gamma law's."""
+    shape = float(library.Gamma.fit(**data).params[0])
+    found: list[Found] = []
+    for phases in {max(1, math.floor(shape)), math.ceil(shape)} - {1}:
+        model = library.Gamma.fit(**data, fixed={"alpha": float(phases)})
+        rate, aic = np.asarray(model.params)[1:], float(model.aic())
+        error = np.asarray(model.covariance())[-1:, -1:]
+
+        def table(params: Floats, phases: int = phases) -> dict[str, Any]:
+            return {"family": "erlang", "phases": phases, "mean": phases / float(params[0])}
+
+        # the number of phases was chosen by the data too, and counts as a parameter
+        found.append((model, table, rate, error, aic + 2.0))
+    return min(found, key=lambda each: each[4]) if found else None
+
+
+def _fit_hyperexponential(library: Any, data: dict[str, Any]) -> Found | None:
+    model = library.MixtureModel(dist=library.Exponential, m=2)
+    model.fit(**data)
+    if model.maximum != "verified":
+        return None
+    rates = np.asarray(model.params).ravel()
+    params = np.array([*rates, float(model.w[0])])
+    return model, _hyper_table, params, np.asarray(model.covariance())[:3, :3], float(model.aic())
+
+
+def _hyper_table(params: Floats) -> dict[str, Any]:
+    first, second, share = (float(each) for each in params)
+    return {"family": "hyperexponential", "probability": share, "mean1": 1.0 / first,
+            "mean2": 1.0 / second}  # fmt: skip
+
+
+_FITTERS: Final[dict[str, Callable[..., Found | None]]] = {
+    "exponential": _single(
+        "Exponential", lambda p: {"family": "exponential", "mean": 1.0 / float(p[0])}
+    ),
+    "erlang": _fit_erlang,
+    "gamma": _single("Gamma", _gamma_table),
+    "weibull": _single(
+        "Weibull",
+        lambda p: {"family": "weibull", "shape": float(p[1]), "scale": float(p[0])},
+    ),
+    "lognormal": _single(
+        "LogNormal",
+        lambda p: {"family": "lognormal", "mu": float(p[0]), "sigma": float(p[1])},
+    ),
+    "hyperexponential": _fit_hyperexponential,
+}
+
+
+def _judged(
+    family: str,
+    model: Any,
+    table: Callable[[Floats], dict[str, Any]],
+    params: Floats,
+    covariance: Any,
+    aic: float,
+    library: Any,
+    data: dict[str, Any],
+    count: int,
+) -> LawFit | None:
+    """Return the fit with its moments, their errors, and how well it follows the data."""
+
+    def moments(at: Floats) -> Floats:
+        law = law_from_table(table(at))
+        return np.array([law.mean, law.scv])
+
+    try:
+        centre = moments(params)
+        slopes = np.zeros((2, params.size))
+        for k in range(params.size):
+            step = np.zeros(params.size)
+            step[k] = 1e-5 * abs(params[k])
+            slopes[:, k] = (moments(params + step) - moments(params - step)) / (2.0 * step[k])
+    except (LawError, OverflowError):
+        return None
+    variance = np.diag(slopes @ np.asarray(covariance, float) @ slopes.T)
+    if not (np.isfinite(centre).all() and np.isfinite(variance).all() and variance[0] > 0):
+        return None
+    error = np.sqrt(np.maximum(variance, 0.0))
+    distance = _distance(model, library, data)
+    fits = distance <= max(POOR_FIT, 1.36 / math.sqrt(count))
+    return LawFit(
+        family, table(params), float(centre[0]), float(error[0]), float(centre[1]),
+        float(error[1]), aic, distance, fits,
+    )  # fmt: skip
+
+
+def _distance(model: Any, library: Any, data: dict[str, Any]) -> float:
+    """Return the largest distance to the Kaplan-Meier estimate."""
+    seen = library.KaplanMeier.fit(**data)
+    steps = np.asarray(seen.R, float)
+    ended = np.isfinite(steps)
+    survival = np.asarray(model.sf(np.asarray(seen.x)), float)
+    return float(np.abs(survival - steps)[ended].max())
