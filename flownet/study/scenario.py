@@ -1,0 +1,218 @@
+"""`Scenario`: a named list of changes that refers to services, routes and classes by name."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from flownet.display import html_of_text
+from flownet.errors import Fault, NetworkError, ParameterError
+from flownet.network.model import Network
+from flownet.study.changes import CARRIED_OUT, Change, as_names
+
+__all__ = ["Scenario"]
+
+FIELDS = {field.name for field in dataclasses.fields(Change)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """A named, immutable list of changes; every method returns a longer copy.
+
+    A target is the name of a service, or a pair ``(from, to)`` that names a route.
+
+    Parameters
+    ----------
+    name : str
+        What the scenario is called.
+    changes : tuple of Change, optional
+        What it changes, in order.
+
+    Examples
+    --------
+    >>> import flownet as fn
+    >>> winter = fn.Scenario("winter").scale("Ambulance handover", external_arrival_rate=1.1)
+    >>> beds = fn.Scenario("beds").set("Frailty ward", servers=82)
+    >>> (winter + beds).apply(fn.example("urgent_care")).name
+    'urgent care'
+    >>> print(beds)
+    Scenario 'beds'
+      1. set servers of 'Frailty ward' to 82
+    """
+
+    name: str
+    changes: tuple[Change, ...] = ()
+
+    def _with(self, kind: str, target: Any, **rest: Any) -> Scenario:
+        change = Change(kind, as_names(target), **rest)
+        return Scenario(self.name, (*self.changes, change))
+
+    def set(
+        self, target: str | tuple[str, str], *, job_class: str = "", **attributes: Any
+    ) -> Scenario:
+        """Return a copy that also gives attributes of a service or a route another value.
+
+        Parameters
+        ----------
+        target : str or (str, str)
+            A service, or a route as ``(from, to)``.
+        job_class : str, optional
+            Change the value of this class only; default every class.
+        **attributes
+            New values by attribute. Other servers keep the waiting room that was there.
+
+        Raises
+        ------
+        ParameterError
+            Where no attribute is given.
+        """
+        return self._with("set", target, attributes=attributes, job_class=job_class)
+
+    def scale(
+        self, target: str | tuple[str, str], *, job_class: str = "", **factors: float
+    ) -> Scenario:
+        """Return a copy that also multiplies attributes of a service or a route.
+
+        Parameters
+        ----------
+        target : str or (str, str)
+            A service, or a route as ``(from, to)``.
+        job_class : str, optional
+            Scale the value of this class only; default every class.
+        **factors : float
+            Factor, at least 0, by attribute. Results are not rounded.
+
+        Raises
+        ------
+        ParameterError
+            Where no factor is given, or one is not a number of at least 0.
+        """
+        return self._with("scale", target, attributes=factors, job_class=job_class)
+
+    def add(self, target: str | tuple[str, str], **attributes: Any) -> Scenario:
+        """Return a copy that also adds a service or a route with these attributes."""
+        return self._with("add", target, attributes=attributes)
+
+    def close(self, target: str | tuple[str, str]) -> Scenario:
+        """Return a copy that also closes a service or a route; who would have come leaves."""
+        return self._with("close", target)
+
+    def reroute(
+        self, start: str, end: str, *, to: str, share: float = 1.0, job_class: str = ""
+    ) -> Scenario:
+        """Return a copy that also sends a share of the jobs of one route elsewhere.
+
+        Parameters
+        ----------
+        start, end : str
+            The route.
+        to : str
+            Where the share goes instead; a new route is as the old one in all else.
+        share : float
+            In (0, 1].
+        job_class : str, optional
+            Send only this class elsewhere; default every class.
+
+        Raises
+        ------
+        ParameterError
+            Where the share is out of its range.
+        """
+        return self._with("reroute", (start, end), to=to, amount=share, job_class=job_class)
+
+    def move(self, servers: float, start: str, end: str) -> Scenario:
+        """Return a copy that also moves servers from one service to another.
+
+        Raises
+        ------
+        ParameterError
+            Where `servers` is not a number above 0.
+        """
+        return self._with("move", (start, end), amount=servers)
+
+    def __add__(self, other: Scenario) -> Scenario:
+        """Return both, one after the other."""
+        if not isinstance(other, Scenario):
+            return NotImplemented
+        return Scenario(f"{self.name} + {other.name}", self.changes + other.changes)
+
+    def apply(self, network: Network) -> Network:
+        """Return `network` with the changes carried out in order; `network` stays as it is.
+
+        Raises
+        ------
+        ParameterError
+            Where a change does not fit: a name that is not there, an attribute without a value.
+        NetworkError
+            Where the changed network is at fault.
+        """
+        import networkx as nx
+
+        graph = copy.deepcopy(nx.DiGraph(network.graph))
+        for number, change in enumerate(self.changes, 1):
+            where = f"scenario '{self.name}', change {number} ({change.words()})"
+            CARRIED_OUT[change.kind](graph, change, where)
+        try:
+            return Network(graph)
+        except NetworkError as error:
+            raise NetworkError(error.faults, f"scenario '{self.name}'") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scenario as plain values, for TOML or JSON."""
+        return {"name": self.name, "changes": [change.to_dict() for change in self.changes]}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Scenario:
+        """Return the scenario that `to_dict` wrote.
+
+        Raises
+        ------
+        ParameterError
+            Where the document is not a scenario.
+        """
+        rows = document.get("changes", [])
+        sound = isinstance(rows, list) and all(isinstance(row, Mapping) for row in rows)
+        if not isinstance(document.get("name"), str) or not sound:
+            message = "must have a name (a text) and changes (a list of tables)"
+            raise ParameterError([Fault("scenario", "", "", message)])
+        for number, row in enumerate(rows, 1):
+            unknown = ", ".join(sorted(map(str, set(row) - FIELDS)))
+            missing = ", ".join(sorted({"kind", "target"} - set(row)))
+            if unknown or missing:
+                message = f"has unknown keys ({unknown})" if unknown else f"lacks {missing}"
+                raise ParameterError([Fault(f"change {number}", "", "", message)])
+        changes = tuple(Change(**{**row, "target": as_names(row["target"])}) for row in rows)
+        return cls(document["name"], changes)
+
+    def to_toml(self) -> str:
+        """Return the scenario as TOML."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
+
+    @classmethod
+    def from_toml(cls, text: str) -> Scenario:
+        """Return the scenario of a TOML text.
+
+        Raises
+        ------
+        ParameterError
+            Where the text is not TOML, or not a scenario.
+        """
+        import tomllib
+
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ParameterError([Fault("scenario", "", "", f"is not TOML: {error}")]) from error
+        return cls.from_dict(document)
+
+    def __str__(self) -> str:
+        """Return the changes in plain words, one a line."""
+        lines = [f"  {n}. {change.words()}" for n, change in enumerate(self.changes, 1)]
+        return "\n".join([f"Scenario '{self.name}'", *(lines or ["  changes nothing"])])
+
+    def _repr_html_(self) -> str:
+        return html_of_text(str(self))
