@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ from flownet.kernels.change import with_servers
 from flownet.kernels.compiled import Floats
 from flownet.kernels.traffic import solve_traffic
 from flownet.queues.general import gigc_waiting_time
-from flownet.solvers.goals import GoalValue, goal_value
 from flownet.solvers.solution import Solution
 
 
@@ -65,35 +63,6 @@ def number_waiting(station: Station, servers: float) -> float:
         station.arrival_scv,
         station.service_scv,
     )
-
-
-def model_curve(
-    solution: Solution, goal: str, value: GoalValue, base: Floats
-) -> Callable[[int, float], float]:
-    """Return the loss in the goal (negative is a gain) if one service alone had other servers.
-
-    Every value is a solution of the full model with the other services at `base`.
-    """
-    known: dict[tuple[int, float], float] = {}
-    start = arrays_with(solution, base)
-
-    def curve(service: int, servers: float) -> float:
-        key = (service, servers)
-        if key not in known:
-            if servers == start.servers[service]:
-                known[key] = 0.0
-            else:
-                trial = solution.again(with_servers(start, service, servers))
-                found = goal_value(trial, goal) if trial.converged else worst(goal)
-                known[key] = -found.gain_over(value)
-        return known[key]
-
-    return curve
-
-
-def worst(goal: str) -> GoalValue:
-    """Return the value of a trial that could not be solved: no other is worse."""
-    return GoalValue(goal, math.inf, -math.inf if goal == "throughput" else math.inf)
 
 
 def arrays_with(solution: Solution, servers: Floats) -> code.CompiledNetwork:

@@ -14,8 +14,8 @@ from flownet.kernels.compiled import Floats, Integers
 from flownet.network.model import ServiceName
 from flownet.network.values import is_absent, nearest, shown
 
-COLUMNS: Final = ("from", "to", "rate", "cost", "limit")
-_DEFAULTS: Final = {"rate": 1.0, "cost": 0.0, "limit": math.inf}
+COLUMNS: Final = ("from", "to", "rate", "cost", "limit", "training")
+_DEFAULTS: Final = {"rate": 1.0, "cost": 0.0, "limit": math.inf, "training": 0.0}
 _MINTS: Final = 1e-9
 """A loop that multiplies by more than 1 and this creates capacity; less is rounding."""
 
@@ -36,6 +36,8 @@ class Exchanges:
         (m,) money per T for each server given up.
     limit : numpy.ndarray
         (m,) the most servers of `start` that may move; ``inf`` where there is no limit.
+    training : numpy.ndarray
+        (m,) money per T once anything is moved, however much.
     """
 
     services: tuple[ServiceName, ...]
@@ -44,6 +46,7 @@ class Exchanges:
     rate: Floats
     cost: Floats
     limit: Floats
+    training: Floats
 
     def __len__(self) -> int:
         """Return how many moves are permitted."""
@@ -62,8 +65,8 @@ def check_exchanges(rows: Any, services: Sequence[ServiceName]) -> Exchanges:
     rows : None, list of dict, list of tuple, or pandas.DataFrame
         Each row: ``from`` and ``to`` (services), ``rate`` (servers of `to` gained per server of
         `from` given up, >= 0, default 1), ``cost`` (money per T and server given up, >= 0,
-        default 0), ``limit`` (most servers of `from` that may move, >= 0, default no limit);
-        tuples in that order.
+        default 0), ``limit`` (most servers of `from` that may move, >= 0, default no limit),
+        ``training`` (money per T once anything is moved, >= 0, default 0); tuples in that order.
     services : sequence
         The network's services.
 
@@ -95,10 +98,10 @@ def check_exchanges(rows: Any, services: Sequence[ServiceName]) -> Exchanges:
     read = [_read_row(k, row, index, faults) for k, row in enumerate(_rows(rows), start=1)]
     if faults:
         raise ParameterError(faults, "exchanges")
-    columns = list(zip(*read, strict=True)) or [(), (), (), (), ()]
+    columns = list(zip(*read, strict=True)) or [()] * len(COLUMNS)
     start, end = (_frozen(np.array(column, dtype=np.int64)) for column in columns[:2])
-    rate, cost, limit = (_frozen(np.array(c, dtype=np.float64)) for c in columns[2:])
-    exchanges = Exchanges(tuple(services), start, end, rate, cost, limit)
+    figures = [_frozen(np.array(c, dtype=np.float64)) for c in columns[2:]]
+    exchanges = Exchanges(tuple(services), start, end, *figures)
     loop = _loop_that_mints(exchanges)
     if loop:
         raise ParameterError(_loop_message(exchanges, loop), "exchanges")
@@ -118,7 +121,8 @@ def _rows(rows: Any) -> Sequence[Any]:
         return list(rows.to_dict("records"))
     if isinstance(rows, (str, bytes, Mapping)) or not isinstance(rows, Sequence):
         message = (
-            "must be a list of rows or a DataFrame, with the columns from, to, rate, cost, limit"
+            "must be a list of rows or a DataFrame, with the columns from, to, rate, cost, limit, "
+            "training"
         )
         raise ParameterError([Fault("exchanges", "", shown(rows), message)])
     return rows
@@ -126,7 +130,7 @@ def _rows(rows: Any) -> Sequence[Any]:
 
 def _read_row(
     number: int, row: Any, index: Mapping[Any, int], faults: list[Fault]
-) -> tuple[int, int, float, float, float]:
+) -> tuple[int, int, float, float, float, float]:
     """Return the row's figures; what is wrong with it goes into `faults`."""
     where = f"exchange {number}"
     cells = _cells(where, row, faults)
@@ -134,8 +138,8 @@ def _read_row(
     if ends[0] == ends[1] >= 0:
         message = "leads back to where it starts: a move needs two services"
         faults.append(Fault(where, "to", shown(cells["to"]), message))
-    figures = [_figure(where, cells, column, faults) for column in ("rate", "cost", "limit")]
-    return ends[0], ends[1], figures[0], figures[1], figures[2]
+    rate, cost, limit, training = (_figure(where, cells, c, faults) for c in COLUMNS[2:])
+    return ends[0], ends[1], rate, cost, limit, training
 
 
 def _cells(where: str, row: Any, faults: list[Fault]) -> dict[str, Any]:
@@ -148,7 +152,7 @@ def _cells(where: str, row: Any, faults: list[Fault]) -> dict[str, Any]:
         return {c: row[c] for c in COLUMNS if c in row and not is_absent(row[c])}
     if isinstance(row, Sequence) and not isinstance(row, str) and 2 <= len(row) <= len(COLUMNS):
         return {c: v for c, v in zip(COLUMNS, row, strict=False) if not is_absent(v)}
-    message = "must be a table or a tuple of from, to and, if need be, rate, cost, limit"
+    message = "must be a table or a tuple of from, to and, if need be, rate, cost, limit, training"
     faults.append(Fault(where, "", shown(row), message))
     return {}
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from flownet.allocate.cases import Case
 from flownet.allocate.linearise import Curve, Cuts, whole_step_above
 from flownet.allocate.problem import Given
 from flownet.kernels.compiled import Floats
@@ -23,7 +24,7 @@ _ALMOST_ONE = 1.0 - 1e-6
 
 @dataclass(frozen=True)
 class Family:
-    """Curves of one kind, and the variables that lie above them.
+    """Curves of one kind in one case of demand, and the variables that lie above them.
 
     Attributes
     ----------
@@ -32,7 +33,9 @@ class Family:
     curve : callable
         See `Curve`.
     weight : numpy.ndarray
-        (n,) what one unit counts in the goal.
+        (n,) what one unit counts in the goal, at most.
+    case : int
+        Which case.
     value : dict
         The variable of each service.
     lines : dict
@@ -42,6 +45,7 @@ class Family:
     name: str
     curve: Curve
     weight: Floats
+    case: int = 0
     value: dict[int, Variable] = field(default_factory=dict)
     lines: dict[int, int] = field(default_factory=dict)
 
@@ -58,12 +62,24 @@ class Model:
     unused: dict[int, Variable] = field(default_factory=dict)
     whole: dict[int, Variable] = field(default_factory=dict)
     families: list[Family] = field(default_factory=list)
+    flags: dict[str, dict[int, Variable]] = field(default_factory=dict)
+    """Yes or no by kind ('changed', 'opened', 'closed', 'trained') and service or exchange."""
+    worst: dict[tuple[int, int], Variable] = field(default_factory=dict)
+    """The largest delay per size, by case and goal."""
+    over: dict[str, Variable] = field(default_factory=dict)
+    """What stands for all cases together: 'worst_case', 'tail', and 'excess' by case."""
+    scale: Variable | None = None
     growth: dict[int, Variable] = field(default_factory=dict)
     served: dict[int, Variable] = field(default_factory=dict)
 
     def named(self, kind: str, i: int) -> str:
         """Return the name of the `kind` of row or variable of service `i`."""
         return f"{kind}[{self.given.names[i]}]"
+
+    def in_case(self, kind: str, label: object, case: int) -> str:
+        """Return a name in a case of demand; the case is named where there are several."""
+        several = len(self.given.cases) > 1
+        return f"{kind}[{label}, {self.given.cases[case].name}]" if several else f"{kind}[{label}]"
 
     @property
     def offset(self) -> Floats:
@@ -86,9 +102,15 @@ class Model:
 def decision_variables(model: Model) -> None:
     """Add servers within their bounds, purchases where there is a price, and moves."""
     given, program = model.given, model.program
+    offset = model.offset
     for i in given.limited:
+        # whole by its balance row already; said here too, since HiGHS 1.15 has cut off optima
+        # where its presolve had to find that out
         model.servers[i] = program.variable(
-            model.named("servers", i), float(given.low[i]), float(given.high[i])
+            model.named("servers", i),
+            float(given.low[i]),
+            float(given.high[i]),
+            integer=given.integer and offset[i] == 0,
         )
         if not math.isnan(given.price[i]):
             name = model.named("bought", i)
@@ -110,19 +132,37 @@ def decision_variables(model: Model) -> None:
 def curve_variables(model: Model) -> None:
     """Add the variables that lie above the curves of delay and, where there are any, of loss."""
     given = model.given
-    if given.curve is not None:
-        model.families.append(Family("delay", given.curve, given.weight))
-    if given.loss_curve is not None:
-        model.families.append(Family("loss", given.loss_curve, np.ones(len(given.names))))
+    for k, case in enumerate(given.cases):
+        kinds = (("delay", case.curve), ("loss", case.loss_curve))
+        for name, curve in kinds:
+            if curve is not None:
+                weight = importance(case) if name == "delay" else np.ones(len(given.names))
+                model.families.append(Family(name, curve, weight, k))
     for family in model.families:
+        load = given.cases[family.case].load
         for i in given.limited:
-            if family.weight[i] > 0 and given.load[i] > 0:
-                family.value[i] = model.program.variable(model.named(family.name, i))
+            if family.weight[i] > 0 and load[i] > 0:
+                name = model.in_case(family.name, given.names[i], family.case)
+                family.value[i] = model.program.variable(name)
+
+
+def importance(case: Case) -> Floats:
+    """Return the most that one delayed job at each service counts in any goal of a case."""
+    weight: Floats = np.max([each.weight for each in case.objectives], axis=0).astype(np.float64)
+    for each in case.objectives:
+        for part in each.worst:
+            for i in part.members:
+                weight[i] = max(weight[i], each.worst_weight / part.size)
+    for part in case.protect:
+        weight[list(part.members)] = np.maximum(weight[list(part.members)], 1e-3)
+    return weight
 
 
 def scale_variable(model: Model) -> Variable:
-    """Add the scale to which demand grows."""
-    return model.program.variable("scale")
+    """Add the scale to which demand grows, where it is not there yet."""
+    if model.scale is None:
+        model.scale = model.program.variable("scale")
+    return model.scale
 
 
 def flow_variables(model: Model) -> None:
@@ -165,12 +205,26 @@ def whole_servers(model: Model) -> None:
 
 
 def budget(model: Model) -> None:
-    """Pay purchases and moves from new money: sum p_i b_i + sum m_k x_k <= B."""
+    r"""Pay purchases, moves and what is fixed from new money.
+
+    .. math:: \sum_i p_i b_i + \sum_k m_k x_k + \sum_i F_i o_i + \sum_i G_i q_i + \sum_k t_k v_k \le B
+    """
     given = model.given
     terms = [(variable, float(given.price[i])) for i, variable in model.bought.items()]
     terms += [(v, float(m)) for v, m in zip(model.moved, given.exchanges.cost, strict=True)]
+    for kind, costs in _fixed(given).items():
+        terms += [(flag, float(costs[i])) for i, flag in model.flags.get(kind, {}).items()]
     if any(price > 0 for _, price in terms):
         model.program.constraint("budget", terms, "<=", given.budget)
+
+
+def _fixed(given: Given) -> dict[str, Floats]:
+    """Return what opening, closing and training cost, by kind of yes or no."""
+    return {
+        "opened": given.terms.opening,
+        "closed": given.terms.closing,
+        "trained": given.exchanges.training,
+    }
 
 
 def stability(model: Model, services: list[int]) -> None:
@@ -193,7 +247,8 @@ def curve_cuts(model: Model, family: Family, cuts: Cuts) -> None:
         family.lines[i] = line = family.lines.get(i, 0) + 1
         size = max(1.0, math.sqrt(abs(slope)))
         terms = [(family.value[i], 1.0 / size), (model.servers[i], -slope / size)]
-        name = f"{family.name}_cut[{model.given.names[i]}, {line}]"
+        label = model.in_case(f"{family.name}_cut", model.given.names[i], family.case)
+        name = f"{label[:-1]}, {line}]"
         rows.append(Row(name, terms, ">=", intercept / size))
     model.program.constraints(rows)
 
@@ -220,7 +275,8 @@ def knot_values(
     """Let the point taken give the delay (or the loss): d_i >= sum f(k) y_k."""
     terms = [(knot, -value) for knot, value in zip(knots, values.tolist(), strict=True)]
     terms.append((family.value[i], 1.0))
-    model.program.constraint(model.named(f"knot_{family.name}", i), terms, ">=", 0.0)
+    name = model.in_case(f"knot_{family.name}", model.given.names[i], family.case)
+    model.program.constraint(name, terms, ">=", 0.0)
 
 
 def saturation(model: Model, scale: Variable) -> None:
@@ -265,33 +321,6 @@ def backlog(model: Model, most: float) -> None:
 # ------------------------------------------------------------------------------------ objectives
 
 
-def aim(model: Model) -> None:
-    """Set the objective that the goal delay or cost asks for."""
-    if model.given.goal == "cost":
-        minimize_cost(model)
-    else:
-        minimize_delay(model)
-
-
-def minimize_delay(model: Model) -> None:
-    """Aim at least delay: min sum w_i d_i, with the price of losses where there are any."""
-    model.program.minimize(_delay(model))
-
-
-def minimize_cost(model: Model) -> None:
-    """Aim at least cost: capacity, delay and loss at their prices."""
-    capacity = [(v, float(model.given.cost[i])) for i, v in model.servers.items()]
-    model.program.minimize(_delay(model) + capacity)
-
-
-def _delay(model: Model) -> list[tuple[Variable, float]]:
-    return [
-        (variable, float(family.weight[i]))
-        for family in model.families
-        for i, variable in family.value.items()
-    ]
-
-
 def maximize_throughput(model: Model, scale: Variable) -> None:
     """Aim at the largest demand that can be carried: max scale."""
     model.program.maximize([(scale, 1.0)])
@@ -318,6 +347,8 @@ def minimize_effort(model: Model) -> None:
         (variable, float(cost) + little)
         for variable, cost in zip(model.moved, given.exchanges.cost, strict=True)
     ]
+    for kind, fixed in _fixed(given).items():
+        terms += [(v, float(fixed[i]) + little) for i, v in model.flags.get(kind, {}).items()]
     model.program.minimize(terms)
 
 
@@ -336,8 +367,6 @@ CONSTRAINTS: Final = (
     backlog,
 )
 OBJECTIVES: Final = (
-    minimize_delay,
-    minimize_cost,
     maximize_throughput,
     minimize_growth,
     maximize_served,

@@ -1,29 +1,27 @@
-"""`reallocate`: where servers should be bought or moved, promised and then verified in full."""
+"""`Plan`: what to buy and to move, what was promised, and what the full model says."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from flownet.allocate import words
-from flownet.allocate.curves import is_separable
-from flownet.allocate.exchanges import Exchanges, check_exchanges
-from flownet.allocate.propose import Progress, Proposal, propose_on_model, propose_separable
-from flownet.allocate.search import Rules
+from flownet.allocate.outcome import organisations_table
 from flownet.display import html_of_text
-from flownet.errors import Fault, ParameterError, UnconvergedError
-from flownet.kernels.compiled import Floats
 from flownet.network.model import Network, ServiceName
-from flownet.solvers.goals import GoalValue, check_goal, goal_value
+from flownet.solvers.goals import GOALS, GoalValue
 from flownet.solvers.solution import Solution
-from flownet.solvers.solve import solve
 
-WORSE = 1e-3
-"""A service counts as made worse from this relative rise of its delay on."""
+if TYPE_CHECKING:
+    from flownet.allocate.robustness import Robustness
+    from flownet.allocate.verify import Verification
+    from flownet.constraint.find import Finding
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,9 +33,9 @@ class Plan:
     before, after : Solution
         The network as it is, and with the plan carried out.
     goal : str
-        What was to be improved.
+        What was to be improved, in words; `aims` as it was given.
     value_before, value_after : GoalValue
-        The goal by the full model.
+        The goal by the full model, over all scenarios; of several goals, the first that changes.
     moves : pandas.DataFrame
         One row a purchase or move: action, from, to, units given up, units gained, cost per T.
     gain_promised : float
@@ -49,18 +47,24 @@ class Plan:
         Relative distance between the plan's value by the curves and the best that any plan could
         have by them; nan where there is no bound (blocking).
     shadow_prices : pandas.DataFrame
-        Gain per unit of each limit that binds (budget, bounds, limits of exchanges), locally.
+        Gain per unit of each limit that binds (budgets, bounds, groups, exchanges), between which
+        limits it holds, and a sentence; for whole servers by the relaxation.
     made_worse : pandas.DataFrame
         Services that see more delay than before.
     spent : float
         New money per T.
     servers : dict
         Servers after the plan, by service, where they change.
+    goals : pandas.DataFrame
+        Every goal before and after.
+    scenarios : pandas.DataFrame
+        The first goal in every demand that the plan is for, before and after.
     """
 
     before: Solution = dataclasses.field(repr=False)
     after: Solution = dataclasses.field(repr=False)
     goal: str
+    aims: Any
     budget: float
     value_before: GoalValue
     value_after: GoalValue
@@ -72,6 +76,8 @@ class Plan:
     spent: float
     servers: dict[ServiceName, float]
     how: str
+    goals: pd.DataFrame = dataclasses.field(repr=False)
+    scenarios: pd.DataFrame = dataclasses.field(repr=False)
 
     @property
     def gain_verified(self) -> float:
@@ -88,6 +94,81 @@ class Plan:
         """The plan in a sentence or two."""
         return words.headline(self)
 
+    # what a plan does, in detail
+
+    @cached_property
+    def organisations(self) -> pd.DataFrame:
+        """Servers, delay, growth and money of each organisation: before, after, change."""
+        return organisations_table(self.before, self.after)
+
+    @cached_property
+    def made_worse_organisations(self) -> pd.DataFrame:
+        """Organisations that see more delay (or growth of a backlog) than before."""
+        table = self.organisations
+        change = table[[("delay", "change"), ("growth_rate", "change")]]
+        return table[(change > 1e-6).any(axis=1)]
+
+    @cached_property
+    def constraint_after(self) -> Finding:
+        """Where the constraint is once the plan is carried out."""
+        from flownet.constraint.find import find_constraint
+
+        goal = self.value_before.goal if self.value_before.goal in GOALS else "delay"
+        return find_constraint(self.after.network, goal, self.after.method)
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """The plan in an order of steps, best first, each with its own gain.
+
+        So that half a plan can be carried out: columns action, from, to, units, gained, cost,
+        gain (by the full model, given the steps before), gain_so_far, cost_so_far. Every step is
+        the one with the largest gain of those that are left (steepest first; another half might be
+        better still). Fixed costs are counted with the first step that causes them.
+        """
+        from flownet.allocate.steps import steps_of
+
+        return steps_of(self)
+
+    def verify(self, *, simulate: bool = False, **options: Any) -> Verification:
+        """Return the plan's gain, solved anew and, if asked for, simulated.
+
+        Parameters
+        ----------
+        simulate : bool
+            Whether to simulate before and after on common random numbers (`flownet.paired`).
+        **options
+            As for `flownet.simulate` (horizon, replications, seed, ...).
+
+        Returns
+        -------
+        Verification
+            With the paired interval of the simulated gain.
+        """
+        from flownet.allocate.verify import verify
+
+        return verify(self, options, simulated=simulate)
+
+    def robustness(self, samples: int = 200, *, seed: int = 0, spread: float = 0.1) -> Robustness:
+        """Return the plan's gain under sampled arrivals and service times.
+
+        Parameters
+        ----------
+        samples : int
+            How many, > 0.
+        seed : int
+            For the random numbers.
+        spread : float
+            Relative standard deviation of each arrival rate and service time that has no
+            ``standard_error`` in the network.
+
+        Returns
+        -------
+        Robustness
+        """
+        from flownet.allocate.robustness import robustness
+
+        return robustness(self, samples, seed, spread)
+
     def apply(self, network: Network) -> Network:
         """Return `network` with the plan carried out; places grow and shrink with the servers.
 
@@ -99,6 +180,8 @@ class Plan:
             Where the changed network is at fault.
         """
         return carried_out(network, self.servers)
+
+    # how it is told and kept
 
     def explain(self) -> str:
         """Return how the plan was found and what its figures mean."""
@@ -112,162 +195,61 @@ class Plan:
         return html_of_text(repr(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plan as plain values for JSON."""
-        return words.plain_values(self)
+        """Return the plan as plain values for JSON and TOML, which `from_dict` reads."""
+        from flownet.allocate.storage import plain_values
+
+        return plain_values(self)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Plan:
+        """Return the plan that `to_dict` wrote.
+
+        Raises
+        ------
+        InputError
+            Where the document is not a plan.
+        """
+        from flownet.allocate.storage import plan_of_values
+
+        return plan_of_values(document)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return the plan as JSON, and write it where a path is given."""
+        import json
+
+        return _written(json.dumps(self.to_dict(), indent=2, allow_nan=False), path)
+
+    def to_toml(self, path: str | Path | None = None) -> str:
+        """Return the plan as TOML, and write it where a path is given."""
+        import tomli_w
+
+        from flownet.allocate.storage import without_none
+
+        return _written(tomli_w.dumps(without_none(self.to_dict())), path)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Plan:
+        """Return the plan of a file that `to_json` or `to_toml` wrote.
+
+        Raises
+        ------
+        ReadError
+            Where the file cannot be read.
+        InputError
+            Where it holds no plan.
+        """
+        from flownet.allocate.storage import read_plan
+
+        return read_plan(Path(path))
 
 
-def reallocate(
-    network: Network,
-    goal: str = "delay",
-    budget: float = 0.0,
-    exchanges: Any = None,
-    integer: bool = True,  # noqa: FBT001, FBT002  # the promised signature
-    *,
-    method: str = "auto",
-    progress: Progress | None = None,
-) -> Plan:
-    """Return where servers should be bought or moved.
-
-    Parameters
-    ----------
-    network : Network
-        The system as it is; it is not changed.
-    goal : {'delay', 'cost', 'throughput'}
-        What is to be improved, see `flownet.solvers.goals.goal_value`. Where a backlog grows, its
-        growth comes first.
-    budget : float
-        New money per T, at least 0; spent on servers at each service's ``cost_per_server`` (where
-        none is given, none can be bought) and on the cost of moves.
-    exchanges : table, optional
-        What may move: rows with ``from``, ``to``, ``rate`` (servers gained per server given up,
-        default 1), ``cost`` (money per T and server given up, default 0), ``limit`` (most that may
-        be given up). Nothing is moved or released that they do not permit.
-    integer : bool
-        Whole servers, or parts of them too (not where services block each other).
-    method : str
-        As for `solve`; the same method verifies.
-    progress : callable, optional
-        Called with (done, total) while the full model is searched.
-
-    Returns
-    -------
-    Plan
-        With promised and verified gain side by side.
-
-    Raises
-    ------
-    ParameterError
-        For an impossible budget or exchange, or a goal without the prices it needs.
-    ProgramError
-        Where no allocation keeps to the bounds; the constraints in conflict are named.
-    UnconvergedError
-        Where the network, before or after, could not be solved.
-
-    Notes
-    -----
-    Where delay at a service depends on its own servers only (no blocking, loss or giving up), the
-    program is exact for the curves, whose flows and variability are those of the present network.
-    Elsewhere the curves are taken from the full model around a plan, the program proposes the next
-    one, and steps of one server on the full model end the search: a local optimum, without bound.
-    """
-    check_goal(goal)
-    before = _solved(network, method)
-    value = goal_value(before, goal)
-    rules = _rules(before, budget, check_exchanges(exchanges, network.services))
-    proposal = _propose(before, goal, value, rules, integer=integer, progress=progress)
-    servers = _changes(before, proposal.servers)
-    changed = carried_out(network, servers) if servers else network
-    # a product form needs whole servers; its waits and the decomposition's are the same
-    whole = all(float(count).is_integer() for count in servers.values())
-    method = before.method if whole or before.method != "product_form" else "decomposition"
-    after = _solved(changed, method) if servers else before
-    return Plan(
-        before=before,
-        after=after,
-        goal=goal,
-        budget=float(budget),
-        value_before=value,
-        value_after=goal_value(after, goal),
-        moves=_moves(before, rules, proposal),
-        gain_promised=proposal.gain,
-        gap=proposal.gap,
-        shadow_prices=_shadow_prices(proposal),
-        made_worse=_made_worse(before, after),
-        spent=rules.spent(proposal.bought, proposal.moved),
-        servers=servers,
-        how=proposal.how,
-    )
+def _written(text: str, path: str | Path | None) -> str:
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8")
+    return text
 
 
-def _solved(network: Network, method: str) -> Solution:
-    solution = solve(network, method)
-    if not solution.converged:
-        message = f"the network could not be solved by '{solution.method}': no plan can be given"
-        raise UnconvergedError(message)
-    return solution
-
-
-def _rules(solution: Solution, budget: float, exchanges: Exchanges) -> Rules:
-    """Return what the allocation may do, after a look at the budget."""
-    amount: Any = budget
-    numeric = isinstance(amount, (int, float)) and not isinstance(amount, bool)
-    if not numeric or not 0 <= amount < math.inf:
-        message = "must be a finite amount of money per time unit, at least 0"
-        raise ParameterError([Fault("reallocate", "budget", repr(budget), message)])
-    nodes = [data for _, data in solution.network.graph.nodes(data=True)]
-    servers = solution.compilation.arrays.servers
-    low = np.array([float(data.get("min_servers", 0.0)) for data in nodes])
-    high = np.array([float(data.get("max_servers", math.inf)) for data in nodes])
-    price = solution.compilation.cost_per_server
-    buyable = (price > 0) & np.isfinite(servers)
-    return Rules(
-        servers=servers,
-        low=np.minimum(low, servers),
-        high=np.maximum(high, servers),
-        price=np.where(buyable, price, np.nan),
-        exchanges=exchanges,
-        budget=float(budget),
-    )
-
-
-def _propose(
-    solution: Solution,
-    goal: str,
-    value: GoalValue,
-    rules: Rules,
-    *,
-    integer: bool,
-    progress: Progress | None,
-) -> Proposal:
-    cheapest = np.nanmin(np.append(rules.price, math.inf))
-    affordable = rules.budget > 0 and (not integer or cheapest <= rules.budget * (1 + 1e-9))
-    if not affordable and not len(rules.exchanges):
-        zeros = np.zeros(rules.servers.size)
-        how = "nothing may be bought with this budget, and nothing may be moved"
-        return Proposal(rules.servers, zeros, np.zeros(0), 0.0, 0.0, {}, how)
-    if is_separable(solution):
-        return propose_separable(solution, goal, value, rules, integer=integer)
-    if not integer:
-        message = (
-            "must be true here: where places are limited, patience is, or service is shared or "
-            "ranked, the model has whole servers only"
-        )
-        raise ParameterError([Fault("reallocate", "integer", "False", message)])
-    return propose_on_model(solution, goal, value, rules, progress)
-
-
-def _changes(solution: Solution, servers: Floats) -> dict[ServiceName, float]:
-    """Return the servers that differ, by service, whole ones as whole numbers."""
-    now = solution.compilation.arrays.servers
-    changed = {}
-    for name, old, new in zip(solution.compilation.services, now, servers, strict=True):
-        if math.isfinite(old) and abs(new - old) > 1e-7 * max(1.0, abs(old)):
-            near = round(float(new))
-            changed[name] = near if abs(new - near) < 1e-9 else float(new)
-    return changed
-
-
-def carried_out(network: Network, servers: dict[ServiceName, float]) -> Network:
+def carried_out(network: Network, servers: Mapping[ServiceName, float]) -> Network:
     """Return a network with other servers; a capacity that is given keeps its waiting room."""
     changes: dict[ServiceName, dict[str, Any]] = {}
     for name, count in servers.items():
@@ -276,53 +258,3 @@ def carried_out(network: Network, servers: dict[ServiceName, float]) -> Network:
         if "capacity" in data and math.isfinite(data["capacity"]):
             changes[name]["capacity"] = data["capacity"] + count - data.get("servers", 1.0)
     return network.replace(services=changes)
-
-
-def _moves(solution: Solution, rules: Rules, proposal: Proposal) -> pd.DataFrame:
-    """Return one row a purchase or move."""
-    names, table = solution.compilation.services, rules.exchanges
-    rows: list[dict[str, Any]] = [
-        {"action": "buy", "from": "", "to": str(names[i]), "units": 0.0, "gained": float(n),
-         "cost": float(n * rules.price[i])}
-        for i, n in enumerate(proposal.bought)
-        if n > 1e-9
-    ]  # fmt: skip
-    rows += [
-        {"action": "move", "from": str(names[table.start[k]]), "to": str(names[table.end[k]]),
-         "units": float(n), "gained": float(n * table.rate[k]), "cost": float(n * table.cost[k])}
-        for k, n in enumerate(proposal.moved)
-        if n > 1e-9
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["action", "from", "to", "units", "gained", "cost"])
-    frame.index = pd.RangeIndex(1, len(frame) + 1, name="step")
-    money = solution.network.currency or "money"
-    unit = f"{money}/{solution.network.time_unit}"
-    frame.attrs["units"] = {"units": "server", "gained": "server", "cost": unit}
-    return frame
-
-
-def _shadow_prices(proposal: Proposal) -> pd.DataFrame:
-    """Return the gain per unit of each limit that binds."""
-    wanted = ("budget", "min_servers", "max_servers", "exchange_limit")
-    rows = {
-        name: -dual if proposal.minimizes else dual
-        for name, dual in proposal.duals.items()
-        if name.split("[")[0] in wanted and abs(dual) > 1e-9
-    }
-    frame = pd.DataFrame({"shadow_price": pd.Series(rows, dtype=float)})
-    frame.index.name = "limit"
-    return frame
-
-
-def _made_worse(before: Solution, after: Solution) -> pd.DataFrame:
-    """Return the services that see more delay (or backlog growth) than before."""
-    first, second = before.services, after.services
-    rows = []
-    for name in first.index:
-        for measure in ("delay", "growth_rate"):
-            old, new = float(first.loc[name, measure]), float(second.loc[name, measure])
-            if new > old * (1 + WORSE) + 1e-6:
-                rows.append({"service": name, "organisation": first.loc[name, "organisation"],
-                             "measure": measure, "before": old, "after": new})  # fmt: skip
-    columns = ["service", "organisation", "measure", "before", "after"]
-    return pd.DataFrame(rows, columns=columns).set_index("service")

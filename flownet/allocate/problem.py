@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flownet.allocate.cases import Case, Least, Objective, Risk
 from flownet.allocate.exchanges import Exchanges, check_exchanges
 from flownet.allocate.linearise import Curve
+from flownet.allocate.terms import Terms, no_terms
 from flownet.errors import Fault, ParameterError
 from flownet.kernels.compiled import Booleans, Floats, Integers
 from flownet.network.model import ServiceName
@@ -75,6 +77,17 @@ class AllocationProblem:
         For the growth of backlogs; without it every service counts alone, in erlang.
     convex : numpy.ndarray of bool
         (n,) whether the curves are known to be convex; others are tabled at whole steps.
+    terms : Terms, optional
+        What else a plan must keep to.
+    cases : tuple of Case
+        Several demands, or several goals; in place of `curve`, `loss_curve` and `weight`. The
+        `load` is then the largest of theirs.
+    risk : Risk
+        How the values of several cases become one.
+    keeps : tuple of float
+        The most that the value of the first goals may be; the next one is the objective.
+    least : tuple of Least
+        Servers that targets ask for.
     """
 
     names: tuple[ServiceName, ...]
@@ -95,6 +108,11 @@ class AllocationProblem:
     margin: float = 1e-6
     flows: Flows | None = None
     convex: Booleans | None = None
+    terms: Terms | None = None
+    cases: tuple[Case, ...] = ()
+    risk: Risk = Risk()
+    keeps: tuple[float, ...] = ()
+    least: tuple[Least, ...] = ()
 
 
 class Given(NamedTuple):
@@ -103,17 +121,12 @@ class Given(NamedTuple):
     names: tuple[ServiceName, ...]
     servers: Floats
     load: Floats
-    curve: Curve | None
     goal: str
     budget: float
     exchanges: Exchanges
     integer: bool
-    cost: Floats
-    """(n,) money per server and T, as the goal cost counts it."""
     price: Floats
     """(n,) money for one more server; nan where none can be bought."""
-    weight: Floats
-    loss_curve: Curve | None
     low: Floats
     high: Floats
     need: Floats
@@ -121,6 +134,11 @@ class Given(NamedTuple):
     margin: float
     flows: Flows
     convex: Booleans
+    terms: Terms
+    cases: tuple[Case, ...]
+    risk: Risk
+    keeps: tuple[float, ...]
+    least: tuple[Least, ...]
 
     @property
     def limited(self) -> list[int]:
@@ -167,6 +185,8 @@ class AllocationSolution:
         Change of the goal per unit of right-hand side, by the constraints' names, and for
         ``min_servers[...]``, ``max_servers[...]`` and ``exchange_limit[...]``; for whole numbers
         those of the relaxation.
+    ranges : dict
+        Between which right-hand sides the dual of a limit stays what it is.
     not_convex : tuple of int
         Services whose curve was tabled at whole steps as it is not convex.
     rounds : int
@@ -187,6 +207,7 @@ class AllocationSolution:
     growth_bound: float
     overloaded: tuple[int, ...]
     duals: Mapping[str, float] = field(repr=False)
+    ranges: Mapping[str, tuple[float, float]] = field(repr=False)
     not_convex: tuple[int, ...]
     rounds: int
 
@@ -233,22 +254,30 @@ def check_problem(problem: AllocationProblem) -> Given:
         tuple(problem.names),
         servers,
         load,
-        problem.curve,
         problem.goal,
         float(problem.budget),
         exchanges,
         problem.integer,
-        cost,
         price,
-        weight,
-        problem.loss_curve,
         low,
         high,
         np.where(stable, load / (1.0 - problem.margin), 0.0),
         problem.margin,
         flows,
         _flags(problem.convex, count),
+        problem.terms or no_terms(count),
+        problem.cases or (_one_case(problem, load, weight, cost),),
+        problem.risk,
+        problem.keeps,
+        problem.least,
     )
+
+
+def _one_case(problem: AllocationProblem, load: Floats, weight: Floats, cost: Floats) -> Case:
+    """Return the case that a problem with one demand and one goal stands for."""
+    capacity = cost if problem.goal == "cost" else np.zeros_like(cost)
+    objective = Objective(weight, capacity)
+    return Case("", 1.0, load, problem.curve, problem.loss_curve, (objective,))
 
 
 def _flags(values: Booleans | None, count: int) -> Booleans:
@@ -275,7 +304,7 @@ def _figure_faults(problem: AllocationProblem, columns: Mapping[str, Floats]) ->
     if not 0 <= problem.margin < 1:
         message = "must be a share of the servers, at least 0 and below 1"
         faults.append(Fault("allocation", "margin", f"{problem.margin:g}", message))
-    if problem.curve is None and problem.goal != "throughput":
+    if problem.curve is None and not problem.cases and problem.goal != "throughput":
         message = f"the goal '{problem.goal}' needs the curves of delay by servers"
         faults.append(Fault("allocation", "curve", "", message))
     return faults
@@ -289,6 +318,12 @@ def _limit_faults(
 ) -> list[Fault]:
     """Return bounds that cross, what is free without limit, and moves that mean nothing."""
     faults = []
+    if problem.terms is not None and problem.terms.lumpy and not problem.integer:
+        message = "must be true with fixed costs, shifts or a most of changed services"
+        faults.append(Fault("allocation", "integer", "False", message))
+    if not problem.integer and exchanges.training.any():
+        message = "must be true where a move has a cost of training"
+        faults.append(Fault("allocation", "integer", "False", message))
     limited = np.isfinite(columns["servers"])
     low, high = columns["min_servers"], columns["max_servers"]
     for i in np.flatnonzero(limited & (low > high)).tolist():

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from flownet.allocate import formulation as form
+from flownet.allocate import formulation_goals as form_goals
 from flownet.allocate.formulation import Family, Model
+from flownet.allocate.infeasible import no_allocation
 from flownet.allocate.linearise import (
     Curve,
     Cuts,
@@ -24,36 +26,40 @@ from flownet.allocate.linearise import (
 )
 from flownet.errors import ProgramError
 from flownet.kernels.compiled import Floats, Integers
+from flownet.allocate.duals import duals_of, ranges_of
+from flownet.allocate.worth import Values, values_at, worth
 from flownet.programs import ProgramSolution
 
 _MOST_ROUNDS = 200
 _MOST_KNOTS = 5000
+_TIDY_NODES = 2000
+_MOST_POLISH = 10
+"""Rounds of branch and bound beyond the gap that is good enough, for the proof of the optimum."""
 PROVEN = 1e-9
 """Below this gap an allocation is called optimal."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How far to go: the gap that is good enough, and limits in seconds."""
+    """How far to go: the gap that is good enough, nodes for the proof, and seconds in all."""
 
     gap: float
-    polish: float
+    polish: int
     time_limit: float | None
     solver: str
     begun: float = field(default_factory=time.monotonic)
 
-    def left(self, most: float = math.inf) -> float | None:
-        """Return the seconds that may still be spent, at most `most`; None stands for any."""
-        spent = time.monotonic() - self.begun
-        limit = math.inf if self.time_limit is None else self.time_limit - spent
-        limit = min(limit, most)
-        return None if math.isinf(limit) else max(limit, 0.01)
+    def left(self) -> float | None:
+        """Return the seconds that may still be spent; None stands for any."""
+        if self.time_limit is None:
+            return None
+        return max(self.time_limit - (time.monotonic() - self.begun), 0.01)
 
-    def over(self, gap: float) -> bool:
-        """Return whether to stop at this gap."""
+    def over(self, gap: float, rounds: int = 0) -> bool:
+        """Return whether to stop at this gap, after so many rounds since it was good enough."""
         spent = time.monotonic() - self.begun
         out_of_time = self.time_limit is not None and spent > self.time_limit
-        return gap <= PROVEN or out_of_time or (gap <= self.gap and spent > self.polish)
+        return gap <= PROVEN or out_of_time or (gap <= self.gap and rounds >= _MOST_POLISH)
 
 
 class Plan(NamedTuple):
@@ -75,13 +81,15 @@ class Course:
     bound: float = -math.inf
     rounds: int = 0
     duals: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Between which right-hand sides a dual stays what it is."""
     suspects: set[int] = field(default_factory=set)
     """Services whose curve turned out not to be convex."""
 
     @property
     def gap(self) -> float:
         """Relative distance between value and bound."""
-        if math.isinf(self.value):
+        if math.isinf(self.value) or math.isinf(self.bound):
             return math.inf
         return abs(self.value - self.bound) / max(abs(self.value), PROVEN)
 
@@ -116,13 +124,17 @@ def refined(model: Model, services: list[int], effort: Effort) -> Course | None:
     curved = np.array([i for i in wanted if given.convex[i]], dtype=np.int64)
     for family in model.families:
         _add_starting_lines(model, family, curved)
-    form.aim(model)
+    form_goals.minimize_goal(model)
     solution = model.program.solve(effort.solver, effort.left(), relaxed=True)
     if solution.status == "infeasible":
         return None
+    if solution.status == "unbounded":
+        raise ProgramError(
+            "nothing limits the goal: a service that counts can be given servers without end"
+        )
     course = Course(model, plan_of(model, solution, whole=False))
     solution = _cut(course, solution, curved, effort)
-    course.duals = duals_of(model, solution)
+    course.duals, course.ranges = duals_of(model, solution), ranges_of(model, solution)
     if given.integer and not course.suspects:
         course.value, course.plan = math.inf, plan_of(model, solution, whole=False)
         if not _branch(course, curved, effort):
@@ -219,22 +231,38 @@ def _cut(
         plan = plan_of(model, solution, whole=False)
         touches = [_touch(model, f, solution, curved, plan.servers) for f in families]
         memory.append(touches)
-        course.suspects |= _suspects(memory)
-        excess = sum(float(touch.excess.sum()) for touch in touches)
-        course.offer(plan, solution.objective + excess)
+        course.suspects |= _suspects(model, memory)
+        course.offer(plan, worth(model, _seen(model, solution, touches), plan.servers))
         course.bound = max(course.bound, solution.objective)
         enough = min(effort.gap, 1e-6) if model.given.integer else effort.gap
         if course.suspects or course.gap <= max(enough, PROVEN) or effort.over(course.gap):
             return solution
-        share = 0.5 * enough * abs(course.value) / max(1, sum(t.excess.size for t in touches))
+        size = abs(course.value) if math.isfinite(course.value) else 1e-6
+        share = 0.5 * enough * size / max(1, sum(t.excess.size for t in touches))
         if course.rounds >= _MOST_ROUNDS or not _add_lines(model, touches, share):
             return solution
         again = model.program.resolve(time_limit=effort.left(), relaxed=True)
         if not again.readable:
             if again.status == "no_solution":  # out of time: what is known so far stands
                 return solution
+            if again.status == "infeasible":  # the curves show what the first lines did not
+                raise no_allocation(again, model)
             raise ProgramError(f"refining the curves broke off: {again.why_not()}")
         solution = again
+
+
+def _seen(model: Model, solution: ProgramSolution, touches: list[_Touch]) -> list[Values]:
+    """Return the values of the curves: touched ones by themselves, tabled ones by the program."""
+    by_name = {(touch.family.name, touch.family.case): touch for touch in touches}
+    out: list[Values] = []
+    for family in model.families:
+        below = solution.array(list(family.value.values())).tolist()
+        values = dict(zip(family.value, below, strict=True))
+        touch = by_name.get((family.name, family.case))
+        if touch is not None:
+            values.update(zip(touch.cuts.service.tolist(), touch.value.tolist(), strict=True))
+        out.append(values)
+    return out
 
 
 def _add_lines(model: Model, touches: list[_Touch], share: float) -> bool:
@@ -250,14 +278,19 @@ def _add_lines(model: Model, touches: list[_Touch], share: float) -> bool:
     return any_line
 
 
-def _suspects(memory: list[list[_Touch]]) -> set[int]:
+def _suspects(model: Model, memory: list[list[_Touch]]) -> set[int]:
     """Return the services where a line lies above a point of its curve."""
     found: set[int] = set()
+    given = model.given
     for f, touch in enumerate(memory[-1]):
         past = [touches[f] for touches in memory]
         points, values = np.array([t.servers for t in past]), np.array([t.value for t in past])
         rounding = 1e-6 * (1 + np.abs(touch.value)) + 1e-8 * np.abs(touch.cuts.slope)
+        # a variable that the objective presses down lies on a line, others anywhere above
+        pressed = given.cases[touch.family.case].objectives[len(given.keeps)].weight > 0
+        pressed = pressed[touch.cuts.service] & (given.risk.kind == "expected")
         wrong = touch.excess < -rounding * touch.family.weight[touch.cuts.service]
+        wrong &= pressed
         wrong |= not_convex(touch.cuts, points, values)
         found.update(touch.cuts.service[wrong].tolist())
     return found
@@ -269,7 +302,7 @@ def _branch(course: Course, curved: Integers, effort: Effort) -> bool:
     pieces = _Pieces(model, curved)
     for shift in (-1.0, 0.0, 1.0):  # around the relaxed solution
         pieces.add(whole_step_below(course.plan.servers, model.offset) + shift)
-    solution = None
+    solution, beyond = None, 0
     while True:
         course.rounds += 1
         solution = whole_solution(model, effort, solution)
@@ -278,9 +311,10 @@ def _branch(course: Course, curved: Integers, effort: Effort) -> bool:
         if not solution.readable and math.isfinite(course.value):
             return True  # out of time: what is known so far stands
         plan = plan_of(model, solution, whole=True)
-        course.offer(plan, goal_of(model, plan))
+        course.offer(plan, worth(model, values_at(model, plan.servers), plan.servers))
         course.bound = max(course.bound, min(solution.bound, course.value))
-        if effort.over(course.gap) or course.rounds >= _MOST_ROUNDS:
+        beyond += course.gap <= effort.gap
+        if effort.over(course.gap, beyond) or course.rounds >= _MOST_ROUNDS:
             return True
         added = [pieces.add(plan.servers + shift) for shift in (-1.0, 0.0)]
         if not any(added):
@@ -315,13 +349,12 @@ class _Pieces:
 def whole_solution(
     model: Model, effort: Effort, start: ProgramSolution | None = None
 ) -> ProgramSolution:
-    """Return the program's solution in whole numbers: to the gap, within `polish` to the proof."""
+    """Return the program's solution in whole numbers: to the gap, in `polish` nodes to the proof."""
     program = model.program
     found = program.resolve(time_limit=effort.left(), gap=effort.gap, start=start)
-    seconds = effort.polish - (time.monotonic() - effort.begun)
-    if not found.readable or found.gap <= PROVEN or seconds <= 0:
+    if not found.readable or found.gap <= PROVEN or effort.polish <= 0:
         return found
-    proven = program.resolve(time_limit=effort.left(seconds), start=found)
+    proven = program.resolve(time_limit=effort.left(), nodes=effort.polish, start=found)
     return proven if proven.readable and proven.gap < found.gap else found
 
 
@@ -345,45 +378,6 @@ def plan_of(model: Model, solution: ProgramSolution, *, whole: bool) -> Plan:
     return Plan(bought, moved, servers - unused, unused)
 
 
-def goal_of(model: Model, plan: Plan) -> float:
-    """Return the goal of a plan by the curves themselves."""
-    total = 0.0
-    for family in model.families:
-        if not family.value:
-            continue
-        services = np.array(list(family.value), dtype=np.int64)
-        values, _ = family.curve(services, plan.servers[services])
-        total += float((family.weight[services] * values).sum())
-    if model.given.goal == "cost":
-        limited = model.given.limited
-        total += float((model.given.cost[limited] * plan.servers[limited]).sum())
-    return total
-
-
-def duals_of(model: Model, solution: ProgramSolution) -> dict[str, float]:
-    """Return the duals by name: rows that people know, bounds of servers, limits of exchanges."""
-    lines = tuple(f"{family.name}_cut[" for family in model.families)
-    shown = {name: dual for name, dual in solution.duals.items() if not name.startswith(lines)}
-    reduced, given = solution.reduced_costs, model.given
-    values = solution.values
-    for i in model.servers:
-        name = model.named("servers", i)
-        if math.isfinite(given.high[i]):
-            at_high = values[name] >= given.high[i] - 1e-7
-            shown[model.named("max_servers", i)] = reduced[name] if at_high else 0.0
-        if given.low[i] > 0:
-            at_low = values[name] <= given.low[i] + 1e-7
-            shown[model.named("min_servers", i)] = reduced[name] if at_low else 0.0
-    names = list(values)
-    for variable, limit in zip(model.moved, given.exchanges.limit, strict=True):
-        if math.isfinite(limit):
-            name = names[variable]
-            at_limit = values[name] >= limit - 1e-7
-            label = name.replace("moved[", "exchange_limit[", 1)
-            shown[label] = reduced[name] if at_limit else 0.0
-    return shown
-
-
 def tidy(course: Course, effort: Effort, *, fix_servers: bool) -> None:
     """Reach the same servers at least cost and with the fewest changes."""
     model = course.model
@@ -394,6 +388,6 @@ def tidy(course: Course, effort: Effort, *, fix_servers: bool) -> None:
             model.program.set_bounds(variable, max(near - slack, 0.0), near + slack)
     form.minimize_effort(model)
     whole = model.given.integer
-    solution = model.program.resolve(time_limit=effort.left(5.0), relaxed=not whole)
-    if solution.status == "optimal":
+    solution = model.program.resolve(time_limit=effort.left(), nodes=_TIDY_NODES, relaxed=not whole)
+    if solution.readable:
         course.plan = plan_of(model, solution, whole=whole)

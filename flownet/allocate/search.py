@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from flownet.allocate.exchanges import Exchanges
+from flownet.allocate.judge import TOLERANCE, Judge, Score
+from flownet.allocate.terms import Terms
 from flownet.kernels.compiled import Floats
-from flownet.solvers.goals import GoalValue
+from flownet.network.model import ServiceName
 
-Key = tuple[int, ...]
-TOLERANCE = 1e-9
+Start = tuple[Floats, Floats]
+"""Purchases (n,) and moves (m,)."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Rules:
 
     Attributes
     ----------
+    names : tuple
+        The services.
     servers : numpy.ndarray
         (n,) at present; ``inf`` where nothing can be added.
     low, high : numpy.ndarray
@@ -32,14 +36,18 @@ class Rules:
         What may move, at what rate and cost.
     budget : float
         Money per T.
+    terms : Terms
+        What else must be kept.
     """
 
+    names: tuple[ServiceName, ...]
     servers: Floats
     low: Floats
     high: Floats
     price: Floats
     exchanges: Exchanges
     budget: float
+    terms: Terms
 
     def after(self, bought: Floats, moved: Floats) -> Floats:
         """Return the servers after purchases and moves (whole numbers rounded down)."""
@@ -50,9 +58,16 @@ class Rules:
         return np.where(np.isfinite(self.servers), self.servers + change, self.servers)
 
     def spent(self, bought: Floats, moved: Floats) -> float:
-        """Return the money that purchases and moves cost."""
+        """Return the money that purchases and moves cost, and what is fixed."""
+        limited = np.isfinite(self.servers)
+        change = np.where(limited, self.after(bought, moved), 0.0)
+        change -= np.where(limited, self.servers, 0.0)
+        table = self.exchanges
         return float(
-            (np.nan_to_num(self.price) * bought).sum() + (self.exchanges.cost * moved).sum()
+            (np.nan_to_num(self.price) * bought).sum()
+            + (table.cost * moved).sum()
+            + table.training[moved > TOLERANCE].sum()
+            + self.terms.fixed(change)
         )
 
     def allows(self, bought: Floats, moved: Floats) -> bool:
@@ -66,7 +81,13 @@ class Rules:
             and (servers >= self.low - TOLERANCE).all()
             and (servers <= self.high + TOLERANCE).all()
             and self.spent(bought, moved) <= self.budget * (1 + TOLERANCE) + TOLERANCE
+            and self.terms.broken(whole(servers), self.servers) == 0
         )
+
+    def steps(self) -> Floats:
+        """Return (n + m,) by how much purchases and moves change at a time."""
+        shift, table = self.terms.shift, self.exchanges
+        return np.concatenate([shift, np.maximum(shift[table.start], shift[table.end])])
 
 
 @dataclass(frozen=True)
@@ -76,8 +97,7 @@ class Found:
     bought: Floats
     moved: Floats
     servers: Floats
-    value: GoalValue
-    solves: int
+    score: Score
 
 
 def whole(servers: Floats) -> Floats:
@@ -87,8 +107,8 @@ def whole(servers: Floats) -> Floats:
 
 def descend(
     rules: Rules,
-    start: tuple[Floats, Floats],
-    evaluate: Callable[[Floats], GoalValue],
+    start: Start,
+    judge: Judge,
     *,
     most_solves: int = 2000,
     progress: Callable[[int, int], None] | None = None,
@@ -101,62 +121,60 @@ def descend(
         What is allowed.
     start : tuple of arrays
         Purchases (n,) and moves (m,) to begin with, whole numbers.
-    evaluate : callable
-        From servers (n,) to the goal by the full model.
+    judge : Judge
+        Tells what servers are worth by the full model.
     most_solves : int
-        Evaluations at most.
+        Different servers that the judge may have been asked for, at most.
     progress : callable, optional
         Called with (done, total).
 
     Notes
     -----
     Steepest descent: in each round every purchase and move one up or one down, and every pair of
-    one up and one down, is tried where the rules allow it; the best is taken until none improves.
-    A local optimum of this neighbourhood; with blocking nothing better is guaranteed.
+    these, is tried where the rules allow it; the best is taken until none improves. A local
+    optimum of this neighbourhood; with blocking nothing better is guaranteed.
     """
-    known: dict[Key, GoalValue] = {}
 
-    def value(bought: Floats, moved: Floats) -> GoalValue:
-        servers = whole(rules.after(bought, moved))
-        key: Key = tuple(int(x) for x in np.nan_to_num(servers, posinf=-1))
-        if key not in known:
-            known[key] = evaluate(servers)
-            if progress is not None:
-                progress(len(known), most_solves)
-        return known[key]
+    def value(bought: Floats, moved: Floats) -> Score:
+        score = judge.at(whole(rules.after(bought, moved)))
+        if progress is not None:
+            progress(min(judge.solves, most_solves), most_solves)
+        return score
 
     bought, moved = start
     best = value(bought, moved)
-    while len(known) < most_solves:
+    while judge.solves < most_solves:
         leader, where = best, None
         for candidate in _neighbours(rules, bought, moved):
-            if len(known) >= most_solves:
+            if judge.solves >= most_solves:
                 break
             found = value(*candidate)
-            if found.gain_over(leader) > TOLERANCE * max(1.0, abs(_size(leader))):
+            if found.gain_over(leader) > 0:
                 leader, where = found, candidate
         if where is None:
             break
         best, (bought, moved) = leader, where
-    return Found(bought, moved, whole(rules.after(bought, moved)), best, len(known))
+    return Found(bought, moved, whole(rules.after(bought, moved)), best)
 
 
-def _size(value: GoalValue) -> float:
-    return value.growth if value.growth > 0 else value.value
+def _neighbours(rules: Rules, bought: Floats, moved: Floats) -> Iterator[Start]:
+    """Yield the allowed allocations one step, or a pair of steps, away."""
+    n = bought.size
+    vector, size = np.concatenate([bought, moved]), rules.steps()
+    ups = [*np.flatnonzero(~np.isnan(rules.price)).tolist(), *range(n, vector.size)]
+    downs = np.flatnonzero(vector > 0).tolist()
+    singles = [(i, 1.0) for i in ups] + [(i, -1.0) for i in downs]
+    steps = [(each,) for each in singles]
+    pairs = [(a, b) for a, b in itertools.combinations(singles, 2) if a[0] != b[0]]
+    swaps = [pair for pair in pairs if pair[0][1] != pair[1][1]]
+    alike = [pair for pair in pairs if pair[0][1] == pair[1][1]]
+    for moves in [*steps, *swaps, *(alike if len(alike) <= _MOST_ALIKE else [])]:
+        trial = vector.copy()
+        for place, step in moves:
+            trial[place] += step * size[place]
+        if rules.allows(trial[:n], trial[n:]):
+            yield trial[:n], trial[n:]
 
 
-def _neighbours(rules: Rules, bought: Floats, moved: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Yield the allowed allocations one step, or one step up and one down, away."""
-    n, m = bought.size, moved.size
-    whole_vector = np.concatenate([bought, moved])
-    ups = [*np.flatnonzero(~np.isnan(rules.price)).tolist(), *range(n, n + m)]
-    downs = np.flatnonzero(whole_vector > 0).tolist()
-    singles = [((i, 1),) for i in ups] + [((i, -1),) for i in downs]
-    pairs = [((i, 1), (j, -1)) for i, j in itertools.product(ups, downs) if i != j]
-    for steps in [*singles, *pairs]:
-        vector = whole_vector.copy()
-        for place, step in steps:
-            vector[place] += step
-        candidate = (vector[:n], vector[n:])
-        if rules.allows(*candidate):
-            yield candidate
+_MOST_ALIKE = 60
+"""Pairs of two steps up, or two down, are tried where there are no more than this."""

@@ -9,14 +9,19 @@ from typing import NoReturn
 import numpy as np
 
 from flownet.allocate import formulation as form
+from flownet.allocate import formulation_goals as goals
+from flownet.allocate import formulation_terms as terms
+from flownet.allocate.cases import Risk
+from flownet.allocate.duals import duals_of
 from flownet.allocate.formulation import Model
+from flownet.allocate.infeasible import no_allocation
 from flownet.allocate.linearise import bent_at_steps, bent_between, region_of_interest
 from flownet.allocate.problem import AllocationProblem, AllocationSolution, Given, check_problem
 from flownet.allocate.refine import (
     PROVEN,
     Course,
     Effort,
-    duals_of,
+    Plan,
     plan_of,
     refined,
     tidy,
@@ -28,11 +33,15 @@ from flownet.kernels.compiled import Floats
 from flownet.programs import Program, ProgramSolution
 
 
+_KEPT = 1e-6
+"""By so much, relatively, a goal may be given up for those after it: the solver's rounding."""
+
+
 def solve_separable(
     problem: AllocationProblem,
     *,
     gap: float = 1e-3,
-    polish: float = 3.0,
+    polish: int = 2000,
     time_limit: float | None = None,
     solver: str = "auto",
 ) -> AllocationSolution:
@@ -46,9 +55,9 @@ def solve_separable(
         Servers, curves, prices, exchanges and bounds.
     gap : float
         Relative gap between the value and the bound that is good enough, >= 0.
-    polish : float
-        Seconds that may be spent on whole numbers beyond `gap`, so that small problems are solved
-        to the proven optimum.
+    polish : int
+        Nodes of branch and bound that may be spent on whole numbers beyond `gap` in each of at
+        most ten rounds, so that small problems are solved to the proven optimum.
     time_limit : float, optional
         Seconds in all; the best allocation found so far is returned with its gap.
     solver : str
@@ -96,22 +105,93 @@ def solve_separable(
     effort = Effort(gap, polish, time_limit, solver)
     if given.goal == "throughput":
         return _throughput(given, effort)
+    if given.risk.kind == "regret":
+        given = given._replace(risk=given.risk._replace(best=_best_of_each(given, effort)))
     given = _looked_over(given)
+    for _ in range(len(given.keeps), len(given.cases[0].objectives) - 1):
+        course = _stable(given, effort)
+        if course is None:
+            break
+        most = course.value + _KEPT * max(1.0, abs(course.value))
+        given = given._replace(keeps=(*given.keeps, most))
     course = _stable(given, effort)
     return _with_backlogs(given, effort) if course is None else _solution(course, effort)
 
 
+def can_be_stable(problem: AllocationProblem, solver: str = "auto") -> bool:
+    """Return whether any allocation within the terms makes every service stable.
+
+    Raises
+    ------
+    ProgramError
+        Where nothing keeps to the terms, stable or not; the ones in conflict are named.
+    """
+    given = check_problem(problem)
+    model = _decisions(given, "stability")
+    form.minimize_effort(model)
+    best = model.program.solve(solver, gap=1.0)
+    if best.status == "infeasible":
+        raise no_allocation(best, model)
+    form.stability(model, given.limited)
+    return model.program.resolve(gap=1.0).status != "infeasible"
+
+
 # ---------------------------------------------------------------------------------------- cases
+
+
+def _best_of_each(given: Given, effort: Effort) -> tuple[float, ...]:
+    """Return the best value of the present goal in each case alone, for its regret."""
+    best = []
+    for case in given.cases:
+        alone = given._replace(cases=(case._replace(share=1.0),), risk=Risk(), keeps=())
+        course = _stable(_looked_over(alone), effort)
+        if course is None:
+            raise _unstable(alone, effort)
+        best.append(course.value if given.integer else course.bound)
+    return tuple(best)
 
 
 def _decisions(given: Given, name: str) -> Model:
     """Return a program with the decisions and the rows that every goal has."""
     model = Model(given, Program(name))
     form.decision_variables(model)
+    terms.term_variables(model)
     form.balance(model)
     form.whole_servers(model)
+    terms.resource_limits(model)
+    terms.group_minimum(model)
+    terms.group_maximum(model)
+    terms.whole_shifts(model)
+    terms.targets(model)
+    if model.flags.keys() & {"changed", "opened", "trained"}:
+        most = _most_servers(model)
+        terms.changed_up(model, most)
+        terms.opening(model, most)
+        terms.training(model, most)
+    terms.changed_down(model)
+    terms.most_changed(model)
+    terms.closing(model)
     form.budget(model)
     return model
+
+
+def _most_servers(model: Model) -> Floats:
+    """Return (n,) how many servers of each service there could be: all that can be bought or come.
+
+    What a server can become by moves is its best product of rates along the exchanges.
+    """
+    given, table = model.given, model.given.exchanges
+    now = np.where(np.isfinite(given.servers), given.servers, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bought = np.where(given.price > 0, given.budget / given.price, 0.0)
+    supply = np.where(given.price == 0, np.maximum(given.high, now), now + bought)
+    becomes = np.ones(now.size)
+    for _ in range(now.size):
+        before = becomes.copy()
+        np.maximum.at(becomes, table.start, table.rate * becomes[table.end])
+        if (becomes == before).all():
+            break
+    return np.full(now.size, float((supply * becomes).sum()))
 
 
 def _looked_over(given: Given) -> Given:
@@ -165,13 +245,26 @@ def _refuse_divisible(given: Given, services: Iterable[int]) -> NoReturn:
     )
 
 
+def _goals(model: Model) -> None:
+    """Add the curves, the goals, and what limits delay."""
+    form.curve_variables(model)
+    goals.goal_variables(model)
+    if model.scale is not None:
+        form.saturation(model, model.scale)
+    goals.worst_part(model)
+    goals.worst_case(model)
+    goals.tail_excess(model)
+    goals.keep_goals(model)
+    goals.protect_organisations(model)
+
+
 def _stable(given: Given, effort: Effort) -> Course | None:
     """Return the best plan with every service stable, None where there is no such plan."""
 
     def build(given: Given) -> Model:
         model = _decisions(given, "allocation")
         form.stability(model, given.limited)
-        form.curve_variables(model)
+        _goals(model)
         return model
 
     return _convexified(given, build, given.limited, effort)
@@ -190,12 +283,12 @@ def _throughput(given: Given, effort: Effort) -> AllocationSolution:
             "those that have one can be given servers without end"
         )
     if best.status == "infeasible":
-        raise _no_allocation(best)
+        raise no_allocation(best, model)
     duals = duals_of(model, best)
     if given.integer:
         best = whole_solution(model, effort)
         if best.status == "infeasible":
-            raise _no_allocation(best)
+            raise no_allocation(best, model)
     course = Course(
         model,
         plan_of(model, best, whole=given.integer),
@@ -211,6 +304,8 @@ def _throughput(given: Given, effort: Effort) -> AllocationSolution:
 
 def _with_backlogs(given: Given, effort: Effort) -> AllocationSolution:
     """Return the plan with the least growth of backlogs and, with that, the best goal."""
+    if len(given.cases) > 1 or given.keeps or given.cases[0].protect:
+        raise _unstable(given, effort)
     first, least = _least_growth(given, effort)
     servers = plan_of(first, least, whole=given.integer).servers
     growth = dict(zip(first.growth, least.array(list(first.growth.values())), strict=True))
@@ -229,7 +324,7 @@ def _with_backlogs(given: Given, effort: Effort) -> AllocationSolution:
         form.service_limit(model)
         form.backlog(model, least.objective + 1e-8 * size)
         form.stability(model, stable)
-        form.curve_variables(model)
+        _goals(model)
         for family in model.families:
             for i in left & family.value.keys():
                 del family.value[i]
@@ -256,12 +351,17 @@ def _least_growth(given: Given, effort: Effort) -> tuple[Model, ProgramSolution]
     if given.integer and least.status != "infeasible":
         least = whole_solution(model, effort)
     if least.status == "infeasible":
-        raise _no_allocation(least)
+        raise no_allocation(least, model)
     return model, least
 
 
-def _no_allocation(solution: ProgramSolution) -> ProgramError:
-    return ProgramError(f"no allocation keeps to the bounds and the budget: {solution.why_not()}")
+def _unstable(given: Given, effort: Effort) -> ProgramError:
+    """Return what is in conflict where not every service can be stable."""
+    model = _decisions(given, "stability")
+    form.stability(model, given.limited)
+    _goals(model)
+    goals.minimize_goal(model)
+    return no_allocation(model.program.solve(effort.solver, effort.left(), relaxed=True), model)
 
 
 def _solution(
@@ -275,7 +375,7 @@ def _solution(
     given, plan = course.model.given, course.plan
     delay = np.zeros(len(given.names))
     for family in course.model.families:
-        if family.name == "delay" and family.value:
+        if family.name == "delay" and family.case == 0 and family.value:
             services = np.array(list(family.value), dtype=np.int64)
             delay[services], _ = family.curve(services, plan.servers[services])
     delay[list(left)] = math.inf
@@ -290,7 +390,8 @@ def _solution(
         bought=plan.bought,
         moved=plan.moved,
         unused=plan.unused,
-        spent=float((price * plan.bought).sum() + (given.exchanges.cost * plan.moved).sum()),
+        spent=float((price * plan.bought).sum() + (given.exchanges.cost * plan.moved).sum())
+        + _fixed_costs(given, plan),
         objective_value=course.value,
         objective_bound=course.bound,
         gap=course.gap,
@@ -299,6 +400,14 @@ def _solution(
         growth_bound=growth_bound,
         overloaded=tuple(sorted(left)),
         duals=course.duals,
+        ranges=course.ranges,
         not_convex=tuple(np.flatnonzero(~given.convex).tolist()),
         rounds=course.rounds,
     )
+
+
+def _fixed_costs(given: Given, plan: Plan) -> float:
+    limited = np.isfinite(given.servers)
+    change = np.where(limited, plan.servers - np.where(limited, given.servers, 0.0), 0.0)
+    trained = float(given.exchanges.training[plan.moved > 1e-6].sum())
+    return given.terms.fixed(change) + trained

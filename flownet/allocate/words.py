@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flownet.display import figure
-from flownet.solvers.tables import records
 
 if TYPE_CHECKING:
     from flownet.allocate.plan import Plan
 
 
 def _unit(plan: Plan) -> str:
-    time = plan.before.network.time_unit
-    if plan.goal == "throughput":
+    time, goal = plan.before.network.time_unit, plan.value_before.goal
+    if goal == "throughput":
         return f"jobs per {time}"
     if plan.value_before.growth > 0:
         return f"jobs per {time} of backlog growth"
-    if plan.goal == "cost":
-        return f"{plan.before.network.currency or 'money'} per {time}"
-    return "jobs delayed at any time"
+    units = {
+        "delay": "jobs delayed at any time",
+        "cost": f"{plan.before.network.currency or 'money'} per {time}",
+        "worst_breach": "times the target, at worst",
+        "worst_organisation": f"{time}s of delay per job in the worst organisation",
+        "worst_class": f"{time}s of delay per job in the worst class",
+    }
+    return units.get(goal, f"of '{goal}'")
 
 
 def gain_text(plan: Plan, gain: float) -> str:
@@ -64,10 +68,15 @@ def headline(plan: Plan) -> str:
     if plan.spent > 0:
         sentence += f" for {figure(plan.spent)} {money} per {plan.before.network.time_unit}"
     was, now = plan.value_before, plan.value_after
-    if was.growth > 0 and plan.goal != "throughput":
+    if was.growth > 0 and was.goal != "throughput":
         sentence += f" (growth {figure(was.growth)} to {figure(now.growth)})"
     else:
-        sentence += f" ({plan.goal} {figure(was.value)} to {figure(now.value)})"
+        sentence += f" ({was.goal.replace('_', ' ')} {figure(was.value)} to {figure(now.value)})"
+    if now.growth > 0 and was.goal != "throughput":
+        sentence += (
+            ", and not all backlogs can be stopped with this: their growth was made as small as "
+            "can be before anything else"
+        )
     worse = "" if plan.made_worse.empty else f" Made worse: {made_worse_text(plan)}."
     return f"{sentence}.{worse}"
 
@@ -104,28 +113,8 @@ def explain(plan: Plan) -> str:
     ]
     if not plan.shadow_prices.empty:
         lines.append("What the limits are worth, locally, per unit:")
-        lines += [
-            f"  - {name}: {figure(float(price))} {_unit(plan)}"
-            for name, price in plan.shadow_prices["shadow_price"].items()
-        ]
+        lines += [f"  - {sentence}" for sentence in plan.shadow_prices["sentence"]]
+    if len(plan.goals) > 1 or len(plan.scenarios) > 1:
+        lines += ["Every goal:", str(plan.goals), "Every demand:", str(plan.scenarios)]
     lines.append(plan.after.explain())
     return "\n".join(lines)
-
-
-def plain_values(plan: Plan) -> dict[str, Any]:
-    """Return the plan as plain values for JSON."""
-    return {
-        "goal": plan.goal,
-        "budget": plan.budget,
-        "headline": headline(plan),
-        "moves": records(plan.moves),
-        "servers": records({str(name): count for name, count in plan.servers.items()}),
-        "spent": records(plan.spent),
-        "gain_promised": records(plan.gain_promised),
-        "gain_verified": records(plan.gain_verified),
-        "borne_out": plan.borne_out,
-        "gap": records(plan.gap),
-        "shadow_prices": records(plan.shadow_prices),
-        "made_worse": records(plan.made_worse),
-        "after": plan.after.to_dict(),
-    }

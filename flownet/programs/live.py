@@ -25,6 +25,8 @@ _STOPPED = (
     highspy.HighsModelStatus.kSolutionLimit,
     highspy.HighsModelStatus.kInterrupt,
 )
+_CAREFUL = 400
+"""Integer programs of up to so many columns are solved without presolve."""
 _FEASIBLE = 2  # HiGHS' code of a primal solution that meets all constraints
 
 
@@ -95,13 +97,19 @@ class LiveModel:
         known = np.flatnonzero(self._place >= 0)
         self._model.changeColsCost(len(known), self._place[known], cost[known])
 
-    def run(self, time_limit: float | None, gap: float | None, *, relaxed: bool) -> None:
+    def run(
+        self, time_limit: float | None, gap: float | None, nodes: int | None, *, relaxed: bool
+    ) -> None:
         """Solve again from where the model stands; `relaxed` takes whole numbers as any."""
         model = self._model
         limit = math.inf if time_limit is None else time_limit
         model.setOptionValue("time_limit", limit)
         model.setOptionValue("mip_rel_gap", 1e-4 if gap is None else gap)
+        model.setOptionValue("mip_max_nodes", highspy.kHighsIInf if nodes is None else nodes)
         set_integrality(model, self._whole, integer=not relaxed)
+        # presolve of HiGHS 1.15 has cut off optima of small integer programs with yes or no
+        careful = bool(self._whole) and not relaxed and model.getNumCol() <= _CAREFUL
+        model.setOptionValue("presolve", "off" if careful else "choose")
         model.run()
 
     def start_from(self, variables: Sequence[int], values: Floats) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from flownet.errors import Fault, ParameterError, ProgramError
 from flownet.programs.names import NameBook, safe_name
 from flownet.programs.rows import (
+    Column,
     Kept,
     Pairs,
     Row,
@@ -198,6 +199,22 @@ class Program:
         """Write the program as a readable ``.lp`` file."""
         self._problem.writeLP(str(path))
 
+    def columns(self) -> list[Column]:
+        """Return the variables: name, bounds, and whether they are whole numbers."""
+        whole = set(self._whole)
+        return [
+            Column(name, *bounds, v in whole)
+            for v, (name, bounds) in enumerate(zip(self._variables, self._bounds, strict=True))
+        ]
+
+    def kept_rows(self) -> list[Row]:
+        """Return the constraints, repeated variables added up."""
+        rows = zip(self._constraints, self._rows, self._sides, strict=True)
+        return [
+            Row(name, list(zip(row.variables, row.coefficients, strict=True)), row.sense, side)
+            for name, row, side in rows
+        ]
+
     # ----------------------------------------------------------------------------------- solving
 
     def solve(
@@ -259,6 +276,7 @@ class Program:
         *,
         time_limit: float | None = None,
         gap: float = 0.0,
+        nodes: int | None = None,
         relaxed: bool = False,
         start: ProgramSolution | None = None,
     ) -> ProgramSolution:
@@ -270,6 +288,8 @@ class Program:
             New right-hand sides by the constraints' names.
         time_limit, gap, relaxed
             As in `solve`.
+        nodes : int, optional
+            Nodes of branch and bound at most, > 0: a limit that is the same on every machine.
         start : ProgramSolution, optional
             Whose whole numbers branch and bound takes as a first solution, if they still are one.
 
@@ -293,7 +313,7 @@ class Program:
         if start is not None and start.readable:
             known = [v for v in self._whole if self._live.knows([v])]
             self._live.start_from(known, np.round(start.array(known)))
-        self._live.run(time_limit, gap, relaxed=relaxed)
+        self._live.run(time_limit, gap, nodes, relaxed=relaxed)
         return self._live_solution(relaxed=relaxed)
 
     def right_hand_side_range(self, name: str) -> tuple[float, float]:

@@ -24,6 +24,15 @@ class Row(NamedTuple):
     right_hand_side: float
 
 
+class Column(NamedTuple):
+    """One variable as it is kept."""
+
+    name: str
+    low: float
+    high: float
+    integer: bool
+
+
 class Kept(NamedTuple):
     """A constraint as it is kept: merged pairs."""
 

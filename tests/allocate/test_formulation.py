@@ -14,23 +14,60 @@ import numpy as np
 import pytest
 
 from flownet.allocate import formulation as form
+from flownet.allocate import formulation_goals as goals
+from flownet.allocate import formulation_terms as term_rows
+from flownet.allocate.cases import Case, Least, Objective, Part, Risk
 from flownet.allocate.exchanges import check_exchanges
-from flownet.allocate.formulation import CONSTRAINTS, OBJECTIVES, VARIABLES, Model
+from flownet.allocate.formulation import Model
 from flownet.allocate.linearise import Cuts
 from flownet.allocate.problem import AllocationProblem, Flows, check_problem
+from flownet.allocate.terms import read_terms
 from flownet.programs import Program
 from flownet.programs.solvers import PULP_4
 
 FILES = Path(__file__).resolve().parents[1] / "lp_files"
 NAMES = ("ED", "Ward", "Home care")
+MODULES = (form, goals, term_rows)
+CONSTRAINTS = tuple(function for module in MODULES for function in module.CONSTRAINTS)
+OBJECTIVES = form.OBJECTIVES + goals.OBJECTIVES
+VARIABLES = tuple(function for module in MODULES for function in module.VARIABLES)
 EVERY = {function.__name__: function for function in (*CONSTRAINTS, *OBJECTIVES)}
+OF_TERMS = {function.__name__ for function in term_rows.CONSTRAINTS}
+OF_GOALS = {function.__name__ for function in goals.CONSTRAINTS}
 
 
 def no_curve(*_):
     raise AssertionError("building asks for no values")
 
 
-def small_model() -> Model:
+def terms_of_all_kinds():
+    return read_terms(
+        NAMES,
+        ["Trust", "Trust", "Council"],
+        budgets={"nurses": {"limit": 12, "use": {"ED": 2, "Ward": 0.5}}},
+        groups={"medicine": {"services": ["ED", "Ward"], "min": 8, "max": 12}},
+        max_changed=2,
+        fixed_costs={"ED": 7.0, "Ward": {"opening": 3.0, "closing": 4.0}},
+        shift={"Ward": 2},
+    )
+
+
+def cases_of_all_kinds(risk: str) -> dict:
+    """Two goals in two demands: the worst part, then delay and servers."""
+    worst = (Part("ED", (0,), 4.0), Part("others", (1, 2), 8.0))
+    objectives = (
+        Objective(np.zeros(3), np.zeros(3), worst, 1.0),
+        Objective(np.array([1.0, 2.0, 0.5]), np.array([10.0, 20.0, 5.0])),
+    )
+    protect = (Part("Trust", (0, 1), 6.5),)
+    cases = [
+        Case(name, share, np.array([2.0, 5.0, 3.0]), no_curve, None, objectives, protect)
+        for name, share in (("summer", 0.75), ("winter", 0.25))
+    ]
+    return {"cases": tuple(cases), "risk": Risk(risk, 0.9, (3.0, 5.0)), "keeps": (2.5,)}
+
+
+def small_model(**others) -> Model:
     """Three services in a row, of which the last cannot be bought but exchanged for beds."""
     problem = AllocationProblem(
         names=NAMES,
@@ -45,7 +82,7 @@ def small_model() -> Model:
         weight=np.array([1.0, 2.0, 0.5]),
         min_servers=np.array([0.0, 4.0, 0.0]),
         max_servers=np.array([math.inf, 8.0, math.inf]),
-        exchanges=check_exchanges([("Ward", "Home care", 2.3, 5.0, 2.0)], NAMES),
+        exchanges=check_exchanges([("Ward", "Home care", 2.3, 5.0, 2.0, 9.0)], NAMES),
         flows=Flows(
             np.array([10.0, 1.0, 0.0]),
             np.array([0.2, 0.625, 1.25]),
@@ -54,20 +91,33 @@ def small_model() -> Model:
             np.array([0.7, 0.3]),
         ),
         margin=0.05,
+        **others,
     )
     model = Model(check_problem(problem), Program("allocation"))
     form.decision_variables(model)
     form.curve_variables(model)
+    goals.goal_variables(model)
     form.flow_variables(model)
     return model
 
 
 def program_of(name: str) -> Program:
     """Return the program that one constraint, or one objective, alone writes."""
-    model, function = small_model(), EVERY[name]
+    function = EVERY[name]
+    others: dict = {}
+    if name in OF_TERMS or name in {"budget", "minimize_effort"}:
+        others["terms"] = terms_of_all_kinds()
+        others["least"] = (Least("Ward: wait_probability", 1, 7.0),)
+    if name in OF_GOALS:
+        others |= cases_of_all_kinds({"worst_case": "regret", "tail_excess": "cvar"}.get(name, "expected"))
+    model = small_model(**others)
+    if "terms" in others:
+        term_rows.term_variables(model)
     knots = np.array([5.0, 6.0, 7.0])
     values = np.array([9.0, 4.0, 2.5])
-    if name == "stability":
+    if name in {"changed_up", "opening", "training"}:
+        function(model, np.array([20.0, 15.0, 30.0]))
+    elif name == "stability":
         function(model, [0, 1])
     elif name == "curve_cuts":
         lines = Cuts(np.array([1, 1, 2]), np.array([-4.0, -0.5, -0.25]), np.array([30.0, 6.0, 2.0]))
@@ -117,13 +167,14 @@ def test_no_file_is_left_over() -> None:
 def test_no_function_that_builds_is_left_out() -> None:
     builders = {
         function.__name__
-        for name, function in inspect.getmembers(form, inspect.isfunction)
-        if function.__module__ == form.__name__
+        for module in MODULES
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
         and not name.startswith("_")
         and next(iter(inspect.signature(function).parameters)) == "model"
     }
     variables = {function.__name__ for function in VARIABLES}
-    assert builders == set(EVERY) | variables | {"aim"}
+    assert builders == set(EVERY) | variables | {"case_value", "goal_pairs"}
 
 
 def test_the_page_lists_every_function_and_every_name(repository: Path) -> None:

@@ -1,0 +1,41 @@
+"""What a way of planning hands on: servers, purchases, moves, and what it says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from flownet.kernels.compiled import Floats
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Servers after a plan, and what its program says of them.
+
+    Attributes
+    ----------
+    gain : float
+        Promised, in the goal that gains first (`leading`), or in growth where a backlog grows.
+    gap : float
+        Relative distance to the bound; nan where there is none.
+    duals, ranges : dict
+        Of the limits that bind, and between which right-hand sides they stand.
+    minimizes : bool
+        Whether the duals are those of something to be made small.
+    values : tuple of float
+        The goals by the program's own curves; empty where it has none.
+    """
+
+    servers: Floats
+    bought: Floats
+    moved: Floats
+    gain: float
+    gap: float
+    how: str
+    duals: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    minimizes: bool = True
+    leading: int = 0
+    values: tuple[float, ...] = ()

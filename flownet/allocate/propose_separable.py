@@ -1,0 +1,256 @@
+"""One exact program, where delay at each service depends on its own servers only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from flownet.allocate.aims import Aim, targets_of
+from flownet.allocate.cases import Case, Least, Objective, Part, Risk
+from flownet.allocate.curves import Station, is_separable, number_waiting, stations_of
+from flownet.allocate.formulation import Model, curve_variables
+from flownet.allocate.judge import Judge
+from flownet.allocate.linearise import Curve
+from flownet.allocate.needs import least_servers
+from flownet.allocate.problem import AllocationProblem, Flows, check_problem
+from flownet.allocate.proposal import Proposal
+from flownet.allocate.search import Rules
+from flownet.allocate.separable import can_be_stable, solve_separable
+from flownet.allocate.worth import case_worths, over_cases
+from flownet.kernels.compiled import Floats, Integers
+from flownet.kernels.traffic import solve_traffic
+from flownet.programs import Program
+from flownet.solvers.solution import Solution
+
+NEAR = 1e-5
+"""Relative step for slopes of the curves (their error is of its square)."""
+_IN_PROGRAMS = {"delay", "cost", "throughput", "worst_breach", "worst_organisation"}
+
+
+def reasons_not_to(judge: Judge) -> list[str]:
+    """Return why one program does not cover a task; empty where it does."""
+    reasons = []
+    if not all(is_separable(solution) for solution in judge.solutions):
+        reasons.append("services depend on each other's servers")
+    if not all(aim.weights.keys() <= _IN_PROGRAMS for aim in judge.aims):
+        reasons.append("a goal has no linear form")
+    if any(len({"worst_breach", "worst_organisation"} & aim.weights.keys()) > 1 for aim in judge.aims):
+        reasons.append("two kinds of worst are added up")
+    throughput = any("throughput" in aim.weights for aim in judge.aims)
+    if throughput and (len(judge.solutions) > 1 or judge.terms.protect):
+        reasons.append("throughput is not linear over several demands, nor beside delay limits")
+    held = any(
+        bool((solution.services["delay"] - solution.services["number_waiting"] > 1e-9).any())
+        for solution in judge.solutions
+        if not solution.overloaded
+    )
+    if held and any("worst_organisation" in aim.weights for aim in judge.aims):
+        reasons.append("transfers hold servers, which the curves of delay do not show")
+    return reasons
+
+
+def propose_separable(judge: Judge, rules: Rules, *, integer: bool) -> Proposal | None:
+    """Return the best allocation; None where not every demand can be met by stable services.
+
+    None stands for a task with several demands, goals or limits on delay only: a simple one is
+    then solved for the least growth of backlogs.
+    """
+    problem = problem_of(judge, rules, integer=integer)
+    simple = len(problem.cases) == 1 and len(judge.aims) == 1 and not problem.cases[0].protect
+    if problem.goal != "throughput" and not simple and not can_be_stable(problem):
+        return None
+    best = solve_separable(problem)
+    how = (
+        f"one program over {'whole' if integer else 'divisible'} servers, delay curves as "
+        f"{'secants' if integer else 'tangents'} refined where the solution lies ({best.rounds} "
+        f"rounds, {best.status})"
+    )
+    now, then = (_worths(problem, c, judge.risk) for c in (problem.servers, best.servers))
+    leading, gain = _leading(now, then)
+    grows = judge.at(rules.servers).growth
+    if problem.goal == "throughput":
+        solution = judge.solutions[0]
+        external = float(solution.compilation.arrays.external_arrival_rate.sum())
+        gain = best.objective_value * external + judge.at(rules.servers).values[0]
+    elif grows > 0:
+        gain = grows - float(best.growth.sum())
+    # where a backlog grows the duals belong to the delay of what is stable, not to the growth
+    shown = grows == 0 or problem.goal == "throughput"
+    return Proposal(
+        best.servers,
+        best.bought,
+        best.moved,
+        gain,
+        best.gap,
+        how,
+        best.duals if shown else {},
+        best.ranges if shown else {},
+        problem.goal != "throughput",
+        leading,
+        tuple(then),
+    )
+
+
+def problem_of(judge: Judge, rules: Rules, *, integer: bool) -> AllocationProblem:
+    """Return the task as an allocation problem in arrays."""
+    stations = [stations_of(solution) for solution in judge.solutions]
+    loads = [np.array([s.arrival_rate * s.service_time for s in each]) for each in stations]
+    first = judge.solutions[0]
+    throughput = len(judge.aims) == 1 and judge.aims[0].single == "throughput"
+    cases = tuple(
+        _case(judge, k, stations[k], loads[k]) for k in range(len(judge.solutions))
+    )
+    least: list[Least] = []
+    for target in judge.terms.targets:
+        needed = max(
+            least_servers(solution, target, rules, integer=integer) for solution in judge.solutions
+        )
+        label = f"{first.compilation.services[target.service]}: {target.measure}"
+        least.append(Least(label, target.service, needed))
+    return AllocationProblem(
+        names=first.compilation.services,
+        servers=rules.servers,
+        load=np.max(loads, axis=0),
+        goal="throughput" if throughput else "delay",
+        budget=rules.budget,
+        exchanges=rules.exchanges,
+        integer=integer,
+        cost_per_server=rules.price,
+        min_servers=rules.low,
+        max_servers=rules.high,
+        flows=_flows(first, stations[0]),
+        terms=judge.terms,
+        cases=cases,
+        risk=Risk(judge.risk.kind, judge.risk.level),
+        keeps=judge.keeps,
+        least=tuple(least),
+    )
+
+
+def _case(judge: Judge, k: int, stations: list[Station], load: Floats) -> Case:
+    solution = judge.solutions[k]
+    protect = tuple(
+        Part(each.organisation, each.members, waiting + each.margin)
+        for each in judge.terms.protect
+        if math.isfinite(waiting := _waiting(solution, stations, each.members))
+    )
+    return Case(
+        judge.names[k],
+        judge.shares[k],
+        load,
+        waiting_curve(stations),
+        None,
+        tuple(_objective(solution, aim, stations) for aim in judge.aims),
+        protect,
+    )
+
+
+def _waiting(solution: Solution, stations: list[Station], members: Sequence[int]) -> float:
+    servers = solution.compilation.arrays.servers
+    return sum(number_waiting(stations[i], float(servers[i])) for i in members)
+
+
+def _objective(solution: Solution, aim: Aim, stations: list[Station]) -> Objective:
+    """Return what an aim counts, in the program's terms."""
+    count = len(stations)
+    weights = aim.weights
+    weight = np.full(count, weights.get("delay", 0.0))
+    capacity = np.zeros(count)
+    if "cost" in weights:
+        weight = weight + weights["cost"] * _cost_weights(solution)
+        capacity = weights["cost"] * solution.compilation.cost_per_server
+    worst: tuple[Part, ...] = ()
+    if "worst_breach" in weights:
+        targets = targets_of(solution)
+        worst = tuple(
+            Part(str(solution.compilation.services[i]), (i,), s.arrival_rate * float(targets[i]))
+            for i, s in enumerate(stations)
+            if not math.isnan(targets[i]) and s.arrival_rate > 0
+        )
+    if "worst_organisation" in weights:
+        worst = _organisations(solution, stations)
+    external = float(solution.compilation.arrays.external_arrival_rate.sum())
+    return Objective(
+        weight,
+        capacity,
+        worst,
+        weights.get("worst_breach", weights.get("worst_organisation", 0.0)),
+        weights.get("throughput", 0.0) * external,
+    )
+
+
+def _organisations(solution: Solution, stations: list[Station]) -> tuple[Part, ...]:
+    members: dict[str, list[int]] = {}
+    for i, name in enumerate(solution.compilation.services):
+        members.setdefault(solution.network.organisation(name), []).append(i)
+    sizes = {name: sum(stations[i].arrival_rate for i in each) for name, each in members.items()}
+    return tuple(
+        Part(name, tuple(each), sizes[name]) for name, each in members.items() if sizes[name] > 0
+    )
+
+
+def _worths(problem: AllocationProblem, servers: Floats, risk: Risk) -> list[float]:
+    """Return every goal by the curves themselves."""
+    model = Model(check_problem(problem), Program())
+    curve_variables(model)
+    cases = problem.cases
+    return [
+        over_cases(risk, cases, case_worths(model, servers, g))
+        for g in range(len(cases[0].objectives))
+    ]
+
+
+def _leading(now: Sequence[float], then: Sequence[float]) -> tuple[int, float]:
+    """Return which goal gains first, and how much."""
+    for g, (old, new) in enumerate(zip(now, then, strict=True)):
+        if math.isfinite(new) and abs(old - new) > 1e-6 * max(1.0, abs(new)):
+            return g, old - new
+    return 0, now[0] - then[0] if math.isfinite(then[0]) else 0.0
+
+
+def waiting_curve(stations: list[Station]) -> Curve:
+    """Return the mean number waiting by servers, and its slope."""
+
+    def curve(services: Integers, servers: Floats) -> tuple[Floats, Floats]:
+        values, slopes = np.empty(len(services)), np.empty(len(services))
+        for k, (i, c) in enumerate(zip(services, servers, strict=True)):
+            station, step = stations[i], NEAR * max(1.0, float(c))
+            load = station.arrival_rate * station.service_time
+            step = min(step, max((float(c) - load) / 2, 0.0))
+            values[k] = number_waiting(station, float(c))
+            ahead = number_waiting(station, float(c) + step)
+            behind = number_waiting(station, float(c) - step)
+            slopes[k] = (ahead - behind) / (2 * step) if step > 0 else -math.inf
+        return values, slopes
+
+    return curve
+
+
+def _cost_weights(solution: Solution) -> Floats:
+    """Return the price of one waiting job by service, classes weighted by their flows."""
+    rates = solution.measures.arrival_rate
+    total = rates.sum(axis=1, keepdims=True)
+    shares = np.divide(rates, total, out=np.zeros_like(rates), where=total > 0)
+    weights: Floats = (shares * solution.compilation.cost_of_delay).sum(axis=1)
+    return weights
+
+
+def _flows(solution: Solution, stations: list[Station]) -> Flows:
+    """Return the flows between services, summed over classes, for the growth of backlogs."""
+    arrays = solution.compilation.arrays
+    classes = arrays.service_time.shape[1]
+    rates = np.array([s.arrival_rate for s in stations])
+    by_state = solve_traffic(arrays).arrival_rate.ravel()
+    counts = np.diff(arrays.route_start.astype(np.int64)).astype(np.int64)
+    origin = np.repeat(np.arange(counts.size), counts)
+    start, end = origin // classes, arrays.route_to.astype(np.int64) // classes
+    flow = by_state[origin] * arrays.route_probability
+    pairs, place = np.unique(np.stack([start, end]), axis=1, return_inverse=True)
+    summed = np.bincount(place.ravel(), weights=flow, minlength=pairs.shape[1])
+    share = np.divide(
+        summed, rates[pairs[0]], out=np.zeros(summed.shape), where=rates[pairs[0]] > 0
+    )
+    time = np.array([s.service_time if s.service_time > 0 else 1.0 for s in stations])
+    return Flows(arrays.external_arrival_rate.sum(axis=1), time, pairs[0], pairs[1], share)

@@ -1,0 +1,134 @@
+"""A plan as plain values, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from flownet.allocate import words
+from flownet.allocate.plan import Plan
+from flownet.errors import InputError, ReadError
+from flownet.solvers.goals import GoalValue
+from flownet.solvers.solution import Solution
+from flownet.solvers.tables import records
+
+_TABLES: Final = {
+    "moves": ("step", ["action", "from", "to", "units", "gained", "cost"]),
+    "shadow_prices": ("limit", ["shadow_price", "from", "to", "sentence"]),
+    "made_worse": ("service", ["organisation", "measure", "before", "after"]),
+    "goals": ("goal", ["before", "after"]),
+    "scenarios": ("scenario", ["weight", "before", "after", "growth_before", "growth_after"]),
+}
+_TEXTS: Final = {"action", "sentence", "organisation", "measure"}
+_NUMBERS: Final = ("budget", "gain_promised", "gap", "spent")
+
+
+def plain_values(plan: Plan) -> dict[str, Any]:
+    """Return the plan as plain values; ``inf`` and ``nan`` are texts."""
+    return {
+        "goal": plan.goal,
+        "aims": plan.aims,
+        "budget": plan.budget,
+        "headline": words.headline(plan),
+        "how": plan.how,
+        "moves": records(plan.moves),
+        "servers": records({str(name): count for name, count in plan.servers.items()}),
+        "spent": records(plan.spent),
+        "gain_promised": records(plan.gain_promised),
+        "gain_verified": records(plan.gain_verified),
+        "borne_out": plan.borne_out,
+        "gap": records(plan.gap),
+        "value_before": _value(plan.value_before),
+        "value_after": _value(plan.value_after),
+        "shadow_prices": records(plan.shadow_prices),
+        "made_worse": records(plan.made_worse),
+        "goals": records(plan.goals),
+        "scenarios": records(plan.scenarios),
+        "before": plan.before.to_dict(),
+        "after": plan.after.to_dict(),
+    }
+
+
+def _value(value: GoalValue) -> dict[str, Any]:
+    return {
+        "goal": value.goal,
+        "growth": records(float(value.growth)),
+        "value": records(float(value.value)),
+    }
+
+
+def plan_of_values(document: Mapping[str, Any]) -> Plan:
+    """Return the plan that `plain_values` wrote.
+
+    Raises
+    ------
+    InputError
+        Where parts are missing.
+    """
+    parts = ("goal", "aims", *_NUMBERS, "servers", "value_before", "value_after", "before", "after")
+    missing = [key for key in parts if key not in document]
+    if missing:
+        raise InputError(f"not a plan: {', '.join(missing)} missing")
+    before, after = (Solution.from_dict(document[key]) for key in ("before", "after"))
+    names = {str(name): name for name in before.network.services}
+    tables: dict[str, Any] = {
+        key: _table(document.get(key, []), *layout) for key, layout in _TABLES.items()
+    }
+    values: dict[str, Any] = {key: float(document[key]) for key in _NUMBERS}
+    return Plan(
+        before=before,
+        after=after,
+        goal=str(document["goal"]),
+        aims=document["aims"],
+        value_before=_read_value(document["value_before"]),
+        value_after=_read_value(document["value_after"]),
+        servers={names[name]: _count(count) for name, count in document["servers"].items()},
+        how=str(document.get("how", "")),
+        **values,
+        **tables,
+    )
+
+
+def _count(value: Any) -> float:
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def _read_value(value: Mapping[str, Any]) -> GoalValue:
+    return GoalValue(str(value["goal"]), float(value["growth"]), float(value["value"]))
+
+
+def _table(rows: Any, index: str, columns: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=[index, *columns]).set_index(index)
+    # of moves, 'from' and 'to' are services; of shadow prices, limits
+    texts = _TEXTS | ({"from", "to"} if index == "step" else set())
+    for column in columns:
+        if column not in texts:
+            frame[column] = [math.nan if v is None else float(v) for v in frame[column]]
+    return frame
+
+
+def without_none(value: Any) -> Any:
+    """Return plain values without those that are None, which TOML does not have."""
+    if isinstance(value, Mapping):
+        return {key: without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [without_none(item) for item in value]
+    return value
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan of a JSON or TOML file; see `Plan.read`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ReadError(f"{path.name} is not a plan in JSON or TOML: {error}") from error
+    if not isinstance(document, Mapping):
+        raise InputError("not a plan: the file holds no table")
+    return plan_of_values(document)
