@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from flownet.allocate.linearise import Curve
 from flownet.kernels.compiled import Floats
@@ -57,6 +57,10 @@ class Risk(NamedTuple):
     """Of cvar: the mean of the worst 1 - level counts."""
     best: tuple[float, ...] = ()
     """Of regret: the best value of each case alone."""
+
+
+EXPECTED: Final = Risk()
+"""The mean over the cases."""
 
 
 class Least(NamedTuple):

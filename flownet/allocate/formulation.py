@@ -207,7 +207,9 @@ def whole_servers(model: Model) -> None:
 def budget(model: Model) -> None:
     r"""Pay purchases, moves and what is fixed from new money.
 
-    .. math:: \sum_i p_i b_i + \sum_k m_k x_k + \sum_i F_i o_i + \sum_i G_i q_i + \sum_k t_k v_k \le B
+    .. math::
+
+        \sum_i p_i b_i + \sum_k m_k x_k + \sum_i F_i o_i + \sum_i G_i q_i + \sum_k t_k v_k \le B
     """
     given = model.given
     terms = [(variable, float(given.price[i])) for i, variable in model.bought.items()]

@@ -27,13 +27,19 @@ _WORDS: Final = {
         "{more} more servers in the group '{label}'",
     ),
     "most_changed": ("at most {side} services changed", "{more} more services changed"),
-    "target": ("the target of {label}, which takes {side} servers", "{more} servers less at {label}"),
+    "target": (
+        "the target of {label}, which takes {side} servers",
+        "{more} servers less at {label}",
+    ),
     "protect": (
         "no more than {side} jobs delayed in the organisation '{label}'",
         "{more} more jobs delayed in the organisation '{label}'",
     ),
     "keep_goal": ("goal {label} of at most {side}", "{more} more of goal {label}"),
-    "upper bound of servers": ("at most {side} servers at {label}", "{more} more servers at {label}"),
+    "upper bound of servers": (
+        "at most {side} servers at {label}",
+        "{more} more servers at {label}",
+    ),
     "lower bound of servers": (
         "at least {side} servers at {label}",
         "{more} fewer servers at {label}",

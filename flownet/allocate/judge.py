@@ -33,20 +33,23 @@ class Score:
         By how much terms on delay are broken, relatively; 0 where all are kept.
     growth : float
         Jobs per T by which backlogs grow.
-    values : tuple of float
-        Of the goals; less is better.
+    goals : tuple of float
+        Their values; less is better.
     """
 
     broken: float
     growth: float
-    values: tuple[float, ...]
+    goals: tuple[float, ...]
 
     def gain_over(self, before: Score) -> float:
         """Return by how much this is better, in what they differ first; positive is better."""
-        ours, theirs = (self.broken, self.growth, *self.values), (
-            before.broken,
-            before.growth,
-            *before.values,
+        ours, theirs = (
+            (self.broken, self.growth, *self.goals),
+            (
+                before.broken,
+                before.growth,
+                *before.goals,
+            ),
         )
         for new, old in zip(ours, theirs, strict=True):
             if new == old:
@@ -207,7 +210,9 @@ def missed_in_words(solution: Solution, before: Solution, terms: Terms) -> list[
                 f"share of {who} that leave within {each.time:g} {network.time_unit} is {miss}, "
                 f"not {100 * each.share:g} %"
             )
-    for org in terms.protect:
-        if _harmed(solution, before, org) > 0:
-            out.append(f"the delay of '{org.organisation}' rises by more than {org.margin:g}")
+    out.extend(
+        f"the delay of '{org.organisation}' rises by more than {org.margin:g}"
+        for org in terms.protect
+        if _harmed(solution, before, org) > 0
+    )
     return out

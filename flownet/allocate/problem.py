@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flownet.allocate.cases import Case, Least, Objective, Risk
+from flownet.allocate.cases import EXPECTED, Case, Least, Objective, Risk
 from flownet.allocate.exchanges import Exchanges, check_exchanges
 from flownet.allocate.linearise import Curve
 from flownet.allocate.terms import Terms, no_terms
@@ -110,7 +110,7 @@ class AllocationProblem:
     convex: Booleans | None = None
     terms: Terms | None = None
     cases: tuple[Case, ...] = ()
-    risk: Risk = Risk()
+    risk: Risk = EXPECTED
     keeps: tuple[float, ...] = ()
     least: tuple[Least, ...] = ()
 

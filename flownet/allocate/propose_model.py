@@ -79,7 +79,7 @@ def propose_on_model(
 
 def _leading(now: Score, then: Score) -> int:
     """Return which goal gains first."""
-    for g, (old, new) in enumerate(zip(now.values, then.values, strict=True)):
+    for g, (old, new) in enumerate(zip(now.goals, then.goals, strict=True)):
         if abs(old - new) > 1e-6 * max(1.0, abs(new)):
             return g
     return 0

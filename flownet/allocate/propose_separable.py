@@ -36,7 +36,8 @@ def reasons_not_to(judge: Judge) -> list[str]:
         reasons.append("services depend on each other's servers")
     if not all(aim.weights.keys() <= _IN_PROGRAMS for aim in judge.aims):
         reasons.append("a goal has no linear form")
-    if any(len({"worst_breach", "worst_organisation"} & aim.weights.keys()) > 1 for aim in judge.aims):
+    worst = {"worst_breach", "worst_organisation"}
+    if any(len(worst & aim.weights.keys()) > 1 for aim in judge.aims):
         reasons.append("two kinds of worst are added up")
     throughput = any("throughput" in aim.weights for aim in judge.aims)
     if throughput and (len(judge.solutions) > 1 or judge.terms.protect):
@@ -73,7 +74,7 @@ def propose_separable(judge: Judge, rules: Rules, *, integer: bool) -> Proposal 
     if problem.goal == "throughput":
         solution = judge.solutions[0]
         external = float(solution.compilation.arrays.external_arrival_rate.sum())
-        gain = best.objective_value * external + judge.at(rules.servers).values[0]
+        gain = best.objective_value * external + judge.at(rules.servers).goals[0]
     elif grows > 0:
         gain = grows - float(best.growth.sum())
     # where a backlog grows the duals belong to the delay of what is stable, not to the growth
@@ -99,9 +100,7 @@ def problem_of(judge: Judge, rules: Rules, *, integer: bool) -> AllocationProble
     loads = [np.array([s.arrival_rate * s.service_time for s in each]) for each in stations]
     first = judge.solutions[0]
     throughput = len(judge.aims) == 1 and judge.aims[0].single == "throughput"
-    cases = tuple(
-        _case(judge, k, stations[k], loads[k]) for k in range(len(judge.solutions))
-    )
+    cases = tuple(_case(judge, k, stations[k], loads[k]) for k in range(len(judge.solutions)))
     least: list[Least] = []
     for target in judge.terms.targets:
         needed = max(

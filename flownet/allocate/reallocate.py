@@ -17,9 +17,9 @@ from flownet.allocate.exchanges import Exchanges, check_exchanges
 from flownet.allocate.judge import Judge, Score, missed_in_words
 from flownet.allocate.outcome import changes_of, limits_table, moves_table, worse_services
 from flownet.allocate.plan import Plan, carried_out
+from flownet.allocate.proposal import Progress, Proposal
 from flownet.allocate.propose_model import propose_on_model
 from flownet.allocate.propose_separable import propose_separable, reasons_not_to
-from flownet.allocate.proposal import Progress, Proposal
 from flownet.allocate.search import Rules
 from flownet.allocate.terms import Terms, read_terms
 from flownet.errors import Fault, ParameterError, ProgramError, UnconvergedError
@@ -269,7 +269,8 @@ def _judge(
         before if each.network is before.network else _solved(each.network, method)
         for each in demands
     )
-    names, shares = (tuple(each[k] for each in demands) for k in (0, 2))
+    names = tuple(each.name for each in demands)
+    shares = tuple(each.share for each in demands)
     return Judge(names, solutions, shares, read_risk(risk), aims, terms)
 
 
@@ -284,7 +285,7 @@ def _with_best(judge: Judge, rules: Rules, *, integer: bool) -> Judge:
             judge, names=(name,), solutions=(solution,), shares=(1.0,), risk=Risk(), _known={}
         )
         found = propose(alone, rules, integer=integer)
-        best.append(alone.at(found.servers).values[0])
+        best.append(alone.at(found.servers).goals[0])
     return dataclasses.replace(judge, risk=judge.risk._replace(best=tuple(best)), _known={})
 
 
@@ -311,7 +312,7 @@ def _plain_aims(aims: tuple[Aim, ...]) -> list[Any]:
 def _value(judge: Judge, score: Score, goal: int) -> GoalValue:
     """Return a score as the value of one goal."""
     name = judge.aims[goal].label
-    value = score.values[goal]
+    value = score.goals[goal]
     return GoalValue(name, score.growth, -value if name == "throughput" else value)
 
 

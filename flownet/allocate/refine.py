@@ -12,6 +12,7 @@ import numpy as np
 
 from flownet.allocate import formulation as form
 from flownet.allocate import formulation_goals as form_goals
+from flownet.allocate.duals import duals_of, ranges_of
 from flownet.allocate.formulation import Family, Model
 from flownet.allocate.infeasible import no_allocation
 from flownet.allocate.linearise import (
@@ -24,10 +25,9 @@ from flownet.allocate.linearise import (
     whole_step_above,
     whole_step_below,
 )
+from flownet.allocate.worth import Values, values_at, worth
 from flownet.errors import ProgramError
 from flownet.kernels.compiled import Floats, Integers
-from flownet.allocate.duals import duals_of, ranges_of
-from flownet.allocate.worth import Values, values_at, worth
 from flownet.programs import ProgramSolution
 
 _MOST_ROUNDS = 200
@@ -349,7 +349,7 @@ class _Pieces:
 def whole_solution(
     model: Model, effort: Effort, start: ProgramSolution | None = None
 ) -> ProgramSolution:
-    """Return the program's solution in whole numbers: to the gap, in `polish` nodes to the proof."""
+    """Return the whole-number solution: to the gap, and in `polish` nodes to the proof."""
     program = model.program
     found = program.resolve(time_limit=effort.left(), gap=effort.gap, start=start)
     if not found.readable or found.gap <= PROVEN or effort.polish <= 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pandas as pd
@@ -63,7 +62,7 @@ class Robustness:
 
 def robustness(plan: Plan, samples: int, seed: int, spread: float) -> Robustness:
     """Return the gains of a plan under sampled parameters; see `Plan.robustness`."""
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
+    if samples < 1:
         raise ParameterError([Fault("robustness", "samples", repr(samples), "must be at least 1")])
     if not 0 <= spread < 10:
         message = "must be a relative standard deviation, at least 0 and below 10"

@@ -32,7 +32,6 @@ from flownet.errors import ProgramError
 from flownet.kernels.compiled import Floats
 from flownet.programs import Program, ProgramSolution
 
-
 _KEPT = 1e-6
 """By so much, relatively, a goal may be given up for those after it: the solver's rounding."""
 

@@ -86,7 +86,7 @@ def _pieces(plan: Plan) -> list[dict[str, Any]]:
         parts = max(1, math.floor(amount / size)) if whole else 1
         counts = np.full(parts, math.floor(amount / parts)) if whole else np.full(1, amount)
         if whole:
-            counts[: int(round(amount - counts.sum()))] += 1
+            counts[: round(amount - float(counts.sum()))] += 1
         for count in counts.tolist():
             share = count / amount
             change = np.zeros(len(index))

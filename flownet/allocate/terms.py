@@ -243,8 +243,9 @@ def _fixed_costs(reader: _Reader, given: Any) -> tuple[Floats, Floats]:
         parts = value if isinstance(value, Mapping) else {"opening": value}
         reader.keys(f"fixed_costs of {name!r}", parts, ("opening", "closing"))
         if i >= 0:
-            opening[i] = reader.figure(f"fixed_costs of {name!r}", "opening", parts.get("opening"), 0)
-            closing[i] = reader.figure(f"fixed_costs of {name!r}", "closing", parts.get("closing"), 0)
+            where = f"fixed_costs of {name!r}"
+            opening[i] = reader.figure(where, "opening", parts.get("opening"), 0)
+            closing[i] = reader.figure(where, "closing", parts.get("closing"), 0)
     return opening, closing
 
 
@@ -288,7 +289,8 @@ def _protections(
 ) -> tuple[Protection, ...]:
     if given is None:
         return ()
-    table = given if isinstance(given, Mapping) else dict.fromkeys(sorted(set(organisations)), given)
+    everyone = dict.fromkeys(sorted(set(organisations)), given)
+    table = given if isinstance(given, Mapping) else everyone
     out = []
     for name, margin in table.items():
         members = tuple(i for i, each in enumerate(organisations) if each == name)
