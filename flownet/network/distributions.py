@@ -79,6 +79,29 @@ def law_from_table(table: Mapping[str, Any]) -> Law:
     raise LawError(message)
 
 
+def scaled_table(table: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    """Return the ``service_distribution`` table of `factor` times as long a time, factor > 0.
+
+    Examples
+    --------
+    >>> scaled_table({"family": "lognormal", "mean": 4.0, "scv": 2.0}, 0.5)
+    {'family': 'lognormal', 'mean': 2.0, 'scv': 2.0}
+    """
+    scaled = dict(table)
+    for name in _TIMES & set(table):
+        value = table[name]
+        scaled[name] = [v * factor for v in value] if name == "values" else value * factor
+    if "mu" in table:
+        scaled["mu"] = table["mu"] + math.log(factor)
+    if "T" in table:
+        scaled["T"] = [[rate / factor for rate in row] for row in table["T"]]
+    return scaled
+
+
+_TIMES = {"mean", "mean1", "mean2", "value", "scale", "low", "mode", "high", "values"}
+"""Parameters of laws that are times."""
+
+
 def _parameter(name: str, value: object) -> Any:
     """Return a parameter as a float, or as an array where the law takes values or a matrix."""
     if name in {"values", "alpha", "T"}:

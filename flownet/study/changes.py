@@ -1,4 +1,4 @@
-"""One change of a network: what it says in words, and how it is carried out on a graph."""
+"""One change of a network: what is asked for, checked and said in plain words."""
 
 from __future__ import annotations
 
@@ -6,59 +6,134 @@ import copy
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-import networkx as nx
+from typing import Any, Final, NoReturn
 
 from flownet.errors import Fault, ParameterError
-from flownet.network.attributes import ROUTE, SERVICE, Attribute
-from flownet.network.resolve import class_names, is_law, per_class
-from flownet.network.values import nearest, plain
+from flownet.network.values import nearest, plain, shown
 
-PAIRS = ("reroute", "move")
-SCALABLE = ("number", "probability")
+KINDS: Final = ("set", "scale", "add", "close", "reroute", "pool", "move")
+EVERY: Final = "*"
+"""The target that stands for every service."""
+PAIRS: Final = ("reroute", "move")
 
 
-def as_names(target: Any) -> tuple[str, ...]:
+class Kept(dict[str, Any]):
+    """A dictionary that cannot be changed once it is made."""
+
+    def _refuse(self, *_given: Any, **_named: Any) -> NoReturn:
+        message = "a change of a scenario cannot be changed: make another scenario"
+        raise TypeError(message)
+
+    __setitem__ = __delitem__ = _refuse
+    pop = popitem = clear = update = setdefault = _refuse
+
+    def __ior__(self, _other: Any) -> NoReturn:  # type: ignore[misc]  # it never returns
+        """Refuse."""
+        self._refuse()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as the plain dictionary, made immutable again on arrival."""
+        return Kept, (dict(self),)
+
+
+def as_names(target: Any) -> tuple[Any, ...]:
     """Return a target as a tuple: one name is a service, two are a route."""
     return tuple(target) if isinstance(target, (tuple, list)) else (target,)
 
 
-def _fail(where: str, attribute: str, value: object, message: str) -> ParameterError:
+def failure(where: str, attribute: str, value: object, message: str) -> ParameterError:
+    """Return the error of one change that cannot be carried out."""
     return ParameterError([Fault(where, attribute, str(value), message)])
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One change; `target` names a service, or the start and end of a route or of a move."""
+    """One change of a network.
+
+    Attributes
+    ----------
+    kind : {'set', 'scale', 'add', 'close', 'reroute', 'pool', 'move'}
+        What is done.
+    target : tuple of str
+        A service, ``'*'`` for every service, the two ends of a route or of a move, or the services
+        to pool.
+    attributes : mapping
+        New values, or factors, by attribute.
+    job_class : str
+        The class that it concerns; empty for every class.
+    to : str
+        Where jobs go instead, or what the pooled service is called.
+    amount : float
+        Share of the jobs that is sent elsewhere, or servers that move.
+    """
 
     kind: str
-    target: tuple[str, ...]
+    target: tuple[Any, ...]
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
     job_class: str = ""
-    to: str = ""
+    to: Any = ""
     amount: float = 0.0
 
     def __post_init__(self) -> None:
         """Check what can be checked without a network, and keep an own copy of the values."""
-        if self.kind not in CARRIED_OUT:
-            message = f"is not known; known are {', '.join(CARRIED_OUT)}"
-            raise _fail("change", "kind", self.kind, message + nearest(self.kind, CARRIED_OUT))
+        if self.kind not in KINDS:
+            message = f"is not known; known are {', '.join(KINDS)}{nearest(self.kind, KINDS)}"
+            raise failure("change", "kind", self.kind, message)
+        object.__setattr__(self, "target", as_names(self.target))
         where = f"change '{self.kind}'"
-        sizes = (2,) if self.kind in PAIRS else (1, 2)
-        if len(self.target) not in sizes:
-            raise _fail(where, "target", self.target, "must be a service, or a pair of services")
-        object.__setattr__(self, "attributes", plain(self.attributes))
+        if not isinstance(self.attributes, Mapping):
+            raise failure(where, "attributes", shown(self.attributes), "must be a table")
+        object.__setattr__(self, "attributes", Kept(plain(self.attributes)))
+        faults = [Fault(where, *wrong) for wrong in (*self._target_faults(), *self._value_faults())]
+        if faults:
+            raise ParameterError(faults)
+
+    def _target_faults(self) -> list[tuple[str, str, str]]:
+        wrong: list[tuple[str, str, str]] = []
+        named = all(isinstance(n, (str, int)) and not isinstance(n, bool) for n in self.target)
+        if not named or "" in self.target:
+            wrong.append(("target", shown(self.target), "must name services"))
+        count = len(self.target)
+        if self.kind == "pool":
+            if count < 2 or len(set(self.target)) < count:
+                wrong.append(
+                    ("target", shown(self.target), "must name two or more services, each once")
+                )
+        elif count not in ((2,) if self.kind in PAIRS else (1, 2)):
+            wrong.append(("target", shown(self.target), "must be a service, or a pair of services"))
+        if EVERY in self.target and (self.kind not in ("set", "scale") or count > 1):
+            wrong.append(
+                ("target", f"'{EVERY}'", "every service at once can only be set or scaled")
+            )
+        for name, value in (("job_class", self.job_class), ("to", self.to)):
+            if not isinstance(value, str) and not (name == "to" and isinstance(value, int)):
+                wrong.append((name, shown(value), "must be a name"))
+        if self.kind in ("reroute", "pool") and self.to == "":
+            wrong.append(("to" if self.kind == "reroute" else "into", "", "must name a service"))
+        return wrong
+
+    def _value_faults(self) -> list[tuple[str, str, str]]:
+        wrong: list[tuple[str, str, str]] = []
         if self.kind in ("set", "scale") and not self.attributes:
-            raise _fail(where, "", "", "must name at least one attribute")
+            wrong.append(("", "", "must name at least one attribute"))
         if self.kind == "scale":
-            for name, factor in self.attributes.items():
-                if not _is_number(factor) or factor < 0:
-                    raise _fail(where, name, factor, "must be a finite factor of at least 0")
-        if self.kind in PAIRS and not (_is_number(self.amount) and self.amount > 0):
-            raise _fail(where, "amount", self.amount, "must be a finite number above 0")
-        if self.kind == "reroute" and self.amount > 1:
-            raise _fail(where, "share", self.amount, "must be at most 1")
+            wrong += [
+                (name, shown(factor), "must be a finite factor of at least 0")
+                for name, factor in self.attributes.items()
+                if not is_number(factor) or factor < 0
+            ]
+        what = "share" if self.kind == "reroute" else "servers"
+        if self.kind in PAIRS and not (is_number(self.amount) and self.amount > 0):
+            wrong.append((what, shown(self.amount), "must be a finite number above 0"))
+        elif self.kind == "reroute" and self.amount > 1:
+            wrong.append((what, shown(self.amount), "must be at most 1"))
+        return wrong
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is given as plain values."""
@@ -66,209 +141,47 @@ class Change:
         if self.attributes:
             row["attributes"] = copy.deepcopy(dict(self.attributes))
         optional = {"job_class": self.job_class, "to": self.to, "amount": self.amount}
-        return row | {key: value for key, value in optional.items() if value}
+        return row | {key: value for key, value in optional.items() if value not in ("", 0.0)}
 
     def words(self) -> str:
         """Return the change in plain words."""
-        target = " -> ".join(f"'{name}'" for name in self.target)
+        return _WORDS[self.kind](self, self._where(), self.attributes.items())
+
+    def _where(self) -> str:
         whom = f" for class '{self.job_class}'" if self.job_class else ""
-        parts = self.attributes.items()
-        if self.kind == "set":
-            return "; ".join(f"set {name} of {target}{whom} to {value}" for name, value in parts)
-        if self.kind == "scale":
-            return "; ".join(
-                f"multiply {name} of {target}{whom} by {factor:g}" for name, factor in parts
-            )
-        if self.kind == "add":
-            given = ", ".join(f"{name} {value}" for name, value in parts)
-            return f"add {target}" + (f" with {given}" if given else "")
-        if self.kind == "close":
-            return f"close {target}; who would have come leaves"
-        if self.kind == "move":
-            return f"move {self.amount:g} servers {target}"
-        return f"send {100 * self.amount:g} % of {target}{whom} to '{self.to}' instead"
+        if self.target == (EVERY,):
+            return f"every service{whom}"
+        return " -> ".join(f"'{name}'" for name in self.target) + whom
 
 
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+def _said(value: Any) -> str:
+    return f"{value:g}" if is_number(value) else str(value)
 
 
-def _service(graph: nx.DiGraph, name: Any, where: str) -> Any:
-    for node in graph.nodes:
-        if node == name or str(node) == str(name):
-            return node
-    message = f"is not in the network{nearest(name, graph.nodes)}"
-    raise _fail(where, "service", f"'{name}'", message)
+def _close_words(change: Change, where: str, _parts: Any) -> str:
+    return f"close {where}; " + (
+        f"who would have come goes to '{change.to}'" if change.to else "who would have come leaves"
+    )
 
 
-def _found(
-    graph: nx.DiGraph, change: Change, where: str
-) -> tuple[dict[str, Any], dict[str, Attribute]]:
-    """Return the attributes of the target, and the table that describes them."""
-    names = [_service(graph, name, where) for name in change.target]
-    if len(names) == 1:
-        return graph.nodes[names[0]], SERVICE
-    return _route(graph, names, where), ROUTE
+def _add_words(_change: Change, where: str, parts: Any) -> str:
+    given = ", ".join(f"{name} {_said(value)}" for name, value in parts)
+    return f"add {where}" + (f" with {given}" if given else "")
 
 
-def _route(graph: nx.DiGraph, names: list[Any], where: str) -> dict[str, Any]:
-    if not graph.has_edge(*names):
-        ends = ", ".join(f"'{end}'" for end in graph.successors(names[0])) or "nowhere"
-        message = f"is not in the network; from '{names[0]}' routes go to {ends}"
-        raise _fail(where, "route", f"'{names[0]}' -> '{names[1]}'", message)
-    found: dict[str, Any] = graph.edges[names[0], names[1]]
-    return found
-
-
-def _known(table: dict[str, Attribute], name: str, where: str) -> Attribute:
-    if name not in table or name == "name":
-        raise _fail(where, name, "", f"is no attribute that can change{nearest(name, table)}")
-    return table[name]
-
-
-def _by_class(
-    graph: nx.DiGraph, data: Mapping[str, Any], row: Attribute, job_class: str, where: str
-) -> dict[str, Any]:
-    """Return the values of an attribute as a table by class, which one class may then change."""
-    classes = class_names(graph)
-    if job_class not in classes:
-        message = f"is no class of the network{nearest(job_class, classes)}"
-        raise _fail(where, "job_class", job_class, message)
-    if not row.by_class:
-        raise _fail(where, row.name, "", "is the same for every class: leave job_class out")
-    values = zip(classes, per_class(data, row, classes), strict=True)
-    return {name: value for name, value in values if value is not None}
-
-
-def _resize(data: dict[str, Any], servers: Any) -> None:
-    """Give other servers; a finite capacity that is given keeps its waiting room."""
-    before = data.get("servers", 1.0)
-    if _is_number(servers) and _is_number(data.get("capacity")) and _is_number(before):
-        data["capacity"] += servers - before
-    data["servers"] = servers
-
-
-def _set(graph: nx.DiGraph, change: Change, where: str) -> None:
-    data, table = _found(graph, change, where)
-    for name, given in change.attributes.items():
-        row, value = _known(table, name, where), copy.deepcopy(given)
-        if change.job_class:
-            value = {**_by_class(graph, data, row, change.job_class, where)} | {
-                change.job_class: value
-            }
-        if name == "servers" and "capacity" not in change.attributes:
-            _resize(data, value)
-        else:
-            data[name] = value
-
-
-def _scale(graph: nx.DiGraph, change: Change, where: str) -> None:
-    data, table = _found(graph, change, where)
-    for name, factor in change.attributes.items():
-        row = _known(table, name, where)
-        if row.kind not in SCALABLE:
-            raise _fail(where, name, "", "is not a number, and cannot be multiplied")
-        value = data.get(name, row.default)
-        if value is None:
-            raise _fail(where, name, "", f"is not given here: set it instead{_law_hint(data)}")
-        if change.job_class:
-            values = _by_class(graph, data, row, change.job_class, where)
-            value = values | {change.job_class: values[change.job_class] * factor}
-        elif isinstance(value, Mapping) and not is_law(row, value):
-            value = {key: item * factor for key, item in value.items()}
-        else:
-            value *= factor
-        if name == "servers" and "capacity" not in change.attributes:
-            _resize(data, value)
-        else:
-            data[name] = value
-
-
-def _law_hint(data: Mapping[str, Any]) -> str:
-    return ", as service_distribution" if "service_distribution" in data else ""
-
-
-def _add(graph: nx.DiGraph, change: Change, where: str) -> None:
-    if len(change.target) == 1:
-        if any(str(node) == change.target[0] for node in graph.nodes):
-            raise _fail(where, "service", f"'{change.target[0]}'", "is there already: set it")
-        graph.add_node(change.target[0])
-        data, table = graph.nodes[change.target[0]], SERVICE
-    else:
-        start, end = (_service(graph, name, where) for name in change.target)
-        if graph.has_edge(start, end):
-            raise _fail(where, "route", f"'{start}' -> '{end}'", "is there already: set it")
-        graph.add_edge(start, end)
-        data, table = graph.edges[start, end], ROUTE
-    for name, value in change.attributes.items():
-        data[_known(table, name, where).name] = copy.deepcopy(value)
-
-
-def _close(graph: nx.DiGraph, change: Change, where: str) -> None:
-    _found(graph, change, where)
-    names = [_service(graph, name, where) for name in change.target]
-    if len(names) == 2:
-        graph.remove_edge(*names)
-        return
-    for other, data in graph.nodes(data=True):
-        if other != names[0] and str(data.get("overflow_to", "")) == str(names[0]):
-            message = f"takes the overflow of '{other}': first set another overflow_to there"
-            raise _fail(where, "service", f"'{names[0]}'", message)
-    graph.remove_node(names[0])
-
-
-def _move(graph: nx.DiGraph, change: Change, where: str) -> None:
-    start, end = (graph.nodes[_service(graph, name, where)] for name in change.target)
-    if start is end:
-        raise _fail(where, "service", f"'{change.target[0]}'", "cannot give servers to itself")
-    has, gets = start.get("servers", 1.0), end.get("servers", 1.0)
-    if not (_is_number(has) and _is_number(gets)) or has <= change.amount:
-        message = f"must be below the {has} servers of '{change.target[0]}', and both limited"
-        raise _fail(where, "servers", f"{change.amount:g}", message)
-    _resize(start, has - change.amount)
-    _resize(end, gets + change.amount)
-
-
-def _reroute(graph: nx.DiGraph, change: Change, where: str) -> None:
-    old, table = _found(graph, change, where)
-    start, end = (_service(graph, name, where) for name in change.target)
-    new = _service(graph, change.to, where)
-    if new == end:
-        raise _fail(where, "to", f"'{new}'", "is where the jobs go already")
-    row, classes = table["routing_probability"], class_names(graph)
-    chosen = [change.job_class] if change.job_class else list(classes)
-    before = _by_class(graph, old, row, chosen[0], where)
-    moved = {name: before[name] * change.amount for name in chosen}
-    rest = {name: before[name] - moved.get(name, 0.0) for name in classes}
-    there = graph.has_edge(start, new)
-    taken = graph.edges[start, new] if there else {**copy.deepcopy(old), row.name: 0.0}
-    for name in ROUTE:
-        same = taken.get(name, ROUTE[name].default) == old.get(name, ROUTE[name].default)
-        if not same and name not in (row.name, "origin", "standard_error"):
-            message = f"differs between the routes to '{end}' and to '{new}': set it first"
-            raise _fail(where, name, "", message)
-    had = _by_class(graph, taken, row, chosen[0], where)
-    graph.add_edge(start, new, **taken)
-    _share(graph, (start, new), {name: had[name] + moved.get(name, 0.0) for name in classes})
-    _share(graph, (start, end), rest)
-
-
-def _share(graph: nx.DiGraph, route: tuple[Any, Any], shares: dict[str, float]) -> None:
-    """Give a route these probabilities, as one number where all classes share it."""
-    if not any(shares.values()):
-        graph.remove_edge(*route)
-        return
-    values = set(shares.values())
-    graph.edges[route]["routing_probability"] = values.pop() if len(values) == 1 else shares
-
-
-CARRIED_OUT: Final[dict[str, Callable[[nx.DiGraph, Change, str], None]]] = {
-    "set": _set,
-    "scale": _scale,
-    "add": _add,
-    "close": _close,
-    "reroute": _reroute,
-    "move": _move,
+_WORDS: Final[dict[str, Callable[[Change, str, Any], str]]] = {
+    "set": lambda _c, where, parts: "; ".join(
+        f"set {name} of {where} to {_said(value)}" for name, value in parts
+    ),
+    "scale": lambda _c, where, parts: "; ".join(
+        f"multiply {name} of {where} by {factor:g}" for name, factor in parts
+    ),
+    "add": _add_words,
+    "close": _close_words,
+    "reroute": lambda c, where, _p: f"send {100 * c.amount:g} % of {where} to '{c.to}' instead",
+    "pool": lambda c, _w, _p: (
+        "pool " + ", ".join(f"'{name}'" for name in c.target) + f" into '{c.to}'"
+    ),
+    "move": lambda c, where, _p: f"move {c.amount:g} server{'' if c.amount == 1 else 's'} {where}",
 }
-"""What carries out each kind of change, on a graph of its own."""
+"""How each kind of change is said."""

@@ -10,7 +10,8 @@ from typing import Any
 from flownet.display import html_of_text
 from flownet.errors import Fault, NetworkError, ParameterError
 from flownet.network.model import Network
-from flownet.study.changes import CARRIED_OUT, Change, as_names
+from flownet.study.carry_out import CARRIED_OUT
+from flownet.study.changes import Change
 
 __all__ = ["Scenario"]
 
@@ -21,7 +22,8 @@ FIELDS = {field.name for field in dataclasses.fields(Change)}
 class Scenario:
     """A named, immutable list of changes; every method returns a longer copy.
 
-    A target is the name of a service, or a pair ``(from, to)`` that names a route.
+    A target is the name of a service, ``'*'`` for every service, or a pair ``(from, to)`` that
+    names a route.
 
     Parameters
     ----------
@@ -45,19 +47,28 @@ class Scenario:
     name: str
     changes: tuple[Change, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Check the name and the changes."""
+        if not str(self.name).strip() or str(self.name) != self.name:
+            raise ParameterError([Fault("scenario", "name", repr(self.name), "must be a text")])
+        changes = tuple(self.changes)
+        if not all(isinstance(change, Change) for change in changes):
+            raise ParameterError([Fault("scenario", "changes", "", "must be a list of changes")])
+        object.__setattr__(self, "changes", changes)
+
     def _with(self, kind: str, target: Any, **rest: Any) -> Scenario:
-        change = Change(kind, as_names(target), **rest)
+        change = Change(kind, target, **rest)
         return Scenario(self.name, (*self.changes, change))
 
     def set(
-        self, target: str | tuple[str, str], *, job_class: str = "", **attributes: Any
+        self, target: str | tuple[str, str], /, *, job_class: str = "", **attributes: Any
     ) -> Scenario:
         """Return a copy that also gives attributes of a service or a route another value.
 
         Parameters
         ----------
         target : str or (str, str)
-            A service, or a route as ``(from, to)``.
+            A service, ``'*'`` for every service, or a route as ``(from, to)``.
         job_class : str, optional
             Change the value of this class only; default every class.
         **attributes
@@ -71,18 +82,19 @@ class Scenario:
         return self._with("set", target, attributes=attributes, job_class=job_class)
 
     def scale(
-        self, target: str | tuple[str, str], *, job_class: str = "", **factors: float
+        self, target: str | tuple[str, str], /, *, job_class: str = "", **factors: float
     ) -> Scenario:
         """Return a copy that also multiplies attributes of a service or a route.
 
         Parameters
         ----------
         target : str or (str, str)
-            A service, or a route as ``(from, to)``.
+            A service, ``'*'`` for every service that has these, or a route as ``(from, to)``.
         job_class : str, optional
             Scale the value of this class only; default every class.
         **factors : float
-            Factor, at least 0, by attribute. Results are not rounded.
+            Factor, at least 0, by attribute. Results are not rounded. A factor on service_time
+            stretches a service_distribution too.
 
         Raises
         ------
@@ -91,13 +103,49 @@ class Scenario:
         """
         return self._with("scale", target, attributes=factors, job_class=job_class)
 
-    def add(self, target: str | tuple[str, str], **attributes: Any) -> Scenario:
+    def add(self, target: str | tuple[str, str], /, **attributes: Any) -> Scenario:
         """Return a copy that also adds a service or a route with these attributes."""
         return self._with("add", target, attributes=attributes)
 
-    def close(self, target: str | tuple[str, str]) -> Scenario:
-        """Return a copy that also closes a service or a route; who would have come leaves."""
-        return self._with("close", target)
+    def close(self, target: str | tuple[str, str], *, to: str = "") -> Scenario:
+        """Return a copy that also closes a service or a route.
+
+        Parameters
+        ----------
+        target : str or (str, str)
+            A service, or a route as ``(from, to)``.
+        to : str, optional
+            Where those go who would have come; default they leave.
+        """
+        return self._with("close", target, to=to)
+
+    def pool(self, *services: str, into: str) -> Scenario:
+        """Return a copy that also makes one service of several.
+
+        It has the servers and places of all, their arrivals and their routes. Where service times
+        or routes differ, each class takes the mean over the services, weighted by its flows there.
+
+        Parameters
+        ----------
+        *services : str
+            Two or more.
+        into : str
+            What the pooled service is called; the name of one of them will do.
+
+        Raises
+        ------
+        ParameterError
+            Where fewer than two are named.
+
+        Examples
+        --------
+        >>> import flownet as fn
+        >>> wards = fn.Scenario("one ward").pool("Frailty ward", "Medical ward", into="Ward")
+        >>> pooled = wards.apply(fn.example("urgent_care"))
+        >>> pooled.graph.nodes["Ward"]["servers"]
+        129.0
+        """
+        return self._with("pool", services, to=into)
 
     def reroute(
         self, start: str, end: str, *, to: str, share: float = 1.0, job_class: str = ""
@@ -144,20 +192,29 @@ class Scenario:
         Raises
         ------
         ParameterError
-            Where a change does not fit: a name that is not there, an attribute without a value.
+            Where changes do not fit, all of them together: a name that is not there, an attribute
+            without a value.
         NetworkError
             Where the changed network is at fault.
         """
         import networkx as nx
 
         graph = copy.deepcopy(nx.DiGraph(network.graph))
+        faults: list[Fault] = []
         for number, change in enumerate(self.changes, 1):
             where = f"scenario '{self.name}', change {number} ({change.words()})"
-            CARRIED_OUT[change.kind](graph, change, where)
+            try:
+                CARRIED_OUT[change.kind](graph, change, where)
+            except ParameterError as error:
+                faults += error.faults
+        if faults:
+            raise ParameterError(faults, f"scenario '{self.name}'")
         try:
             return Network(graph)
         except NetworkError as error:
-            raise NetworkError(error.faults, f"scenario '{self.name}'") from error
+            source = f"scenario '{self.name}'"
+            told = [dataclasses.replace(f, where=f"{source}: {f.where}") for f in error.faults]
+            raise NetworkError(told, source) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scenario as plain values, for TOML or JSON."""
@@ -183,8 +240,7 @@ class Scenario:
             if unknown or missing:
                 message = f"has unknown keys ({unknown})" if unknown else f"lacks {missing}"
                 raise ParameterError([Fault(f"change {number}", "", "", message)])
-        changes = tuple(Change(**{**row, "target": as_names(row["target"])}) for row in rows)
-        return cls(document["name"], changes)
+        return cls(document["name"], tuple(Change(**row) for row in rows))
 
     def to_toml(self) -> str:
         """Return the scenario as TOML."""
