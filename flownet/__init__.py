@@ -91,12 +91,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name, or one of the public modules ``errors`` and ``queues``."""
+    """Load a public name, or one of the public modules, such as ``queues`` and ``view``."""
     if name in _PLACES:
         value = getattr(importlib.import_module(_PLACES[name]), name)
         globals()[name] = value
         return value
-    if name in {"errors", "queues", "units"}:
+    if name in {"errors", "queues", "units", "view"}:
         return importlib.import_module(f"flownet.{name}")
     message = f"module 'flownet' has no attribute {name!r}"
     raise AttributeError(message)
@@ -104,4 +104,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Return the public names."""
-    return sorted({*globals(), *_PLACES, "errors", "queues"})
+    return sorted({*globals(), *_PLACES, "errors", "queues", "view"})

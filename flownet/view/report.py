@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import pandas as pd
 
 import flownet
@@ -17,7 +15,8 @@ from flownet.network.attributes import ROUTE, SERVICE
 from flownet.readers.text import write_whole
 from flownet.solvers.solve import solve
 from flownet.study.compare import compare
-from flownet.view.map import HEIGHT, LEVELS, WIDTH, draw
+from flownet.view.map import LEVELS, draw
+from flownet.view.page import map_picture, rendered, stored
 from flownet.view.text import comparison_view, moves_view, ranking_view, service_view
 
 if TYPE_CHECKING:
@@ -73,24 +72,17 @@ def _page(network: Network, finding: Finding | None, plan: Plan | None) -> str:
         solution = finding.solution
     else:
         solution = plan.before if plan is not None else solve(network)
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_file),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     readable = solution.converged
     comparison = compare(plan.before, plan.after) if plan is not None else None
-    return environment.get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         title=network.name or "network",
         version=flownet.__version__,
         solution=solution,
         finding=finding,
         plan=plan,
-        css=_file("report.css"),
-        map=draw(solution, finding) if readable else None,
-        box={"width": WIDTH, "height": HEIGHT},
+        css=stored("report.css"),
+        map=map_picture(draw(solution, finding), network.name) if readable else None,
         levels=LEVELS,
         services=_table(service_view(solution), network) if readable else None,
         classes=_table(_classes(solution), None) if readable else None,
@@ -106,10 +98,6 @@ def _page(network: Network, finding: Finding | None, plan: Plan | None) -> str:
         not_modelled=NOT_MODELLED,
         notes=str(network.graph.graph.get("notes", "")),
     )
-
-
-def _file(name: str) -> str:
-    return (resources.files("flownet.view") / name).read_text(encoding="utf-8")
 
 
 def _table(frame: pd.DataFrame, network: Network | None) -> dict[str, Any]:

@@ -132,25 +132,3 @@ def test_the_page_prints(pages, tmp_path):
     target = tmp_path / "page.pdf"
     browse(pages["urgent_care"], tmp_path, f"--print-to-pdf={target}")
     assert target.read_bytes().startswith(b"%PDF")
-
-
-def test_a_map_of_many_services_has_a_place_for_each():
-    from flownet.view.map import HEIGHT, WIDTH, draw
-
-    names = [f"service {i}" for i in range(150)]
-    services = [{"name": name, "servers": 3, "service_time": 1.0} for name in names]
-    services[0]["external_arrival_rate"] = 1.0
-    routes = [
-        {"from": names[(i - 1) // 3], "to": names[i], "routing_probability": 0.3}
-        for i in range(1, 150)
-    ]
-    network = fn.Network.from_dict(
-        {"network": {"time_unit": "day"}, "services": services, "routes": routes}
-    )
-    drawn = draw(fn.solve(network), None)
-    boxes = sorted((box.x, box.y) for box in drawn.boxes)
-    for (x, y), (other_x, other_y) in itertools.pairwise(boxes):
-        assert other_x >= x + WIDTH or other_y >= y + HEIGHT or other_x > x
-        assert (other_x, other_y) != (x, y)
-    assert max(x for x, _ in boxes) + WIDTH <= drawn.width
-    assert max(y for _, y in boxes) + HEIGHT <= drawn.height
