@@ -84,6 +84,34 @@ class CompiledNetwork(NamedTuple):
     """(any,) values of empirical laws and matrices of phase-type laws, one behind the other."""
 
 
+class Calendars(NamedTuple):
+    """What varies with time on cycles that begin at time 0; the simulation alone reads it.
+
+    In `CompiledNetwork` the time means stand in its place.
+    """
+
+    server_start: Integers
+    """(n + 1,) where the steps of each service's servers begin; none where they are constant."""
+    server_ends: Floats
+    """T, ends of the steps; the last of a service is the length of its cycle."""
+    server_values: Floats
+    """Servers during each step, >= 0."""
+    places_follow: Booleans
+    """(n,) whether the places rise and fall with the servers, by a constant waiting room."""
+    arrival_start: Integers
+    """(n R + 1,) where the steps of each state's arrivals from outside begin."""
+    arrival_ends: Floats
+    arrival_values: Floats
+    """Jobs per T from outside during each step, >= 0."""
+
+    def steps_of(self, service: int) -> list[float]:
+        """Return the servers of a service by step; empty where they are constant."""
+        values: list[float] = self.server_values[
+            self.server_start[service] : self.server_start[service + 1]
+        ].tolist()
+        return values
+
+
 class Measures(NamedTuple):
     """What a network kernel returns: time averages and rates, per service i and class k.
 

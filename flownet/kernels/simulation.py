@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from flownet.errors import ParameterError
 from flownet.kernels import simulation_memory as at
-from flownet.kernels.compiled import CompiledNetwork, Floats, Integers, Measures
+from flownet.kernels.compiled import Calendars, CompiledNetwork, Floats, Integers, Measures
 from flownet.kernels.simulation_loop import run as run_events
 from flownet.kernels.simulation_setup import (
     Memory,
@@ -148,6 +148,7 @@ def _checked(horizon: float, warmup: float, batches: int, max_jobs: int) -> None
 
 def simulate_once(
     compiled: CompiledNetwork,
+    calendars: Calendars | None = None,
     *,
     horizon: float,
     seed: int | np.random.SeedSequence,
@@ -163,6 +164,8 @@ def simulate_once(
     Parameters
     ----------
     compiled : CompiledNetwork
+    calendars : Calendars, optional
+        Arrivals and servers that vary with time, in place of those of `compiled`.
     horizon : float
         T at which the run ends, above `warmup`.
     seed : int or numpy.random.SeedSequence
@@ -196,14 +199,17 @@ def simulate_once(
     -----
     Arrivals from outside are a renewal process: Poisson at `arrival_scv` 1, else with the mixed
     Erlang or hyperexponential law of these two moments (constant below 0.001); the first interval
-    is drawn like the others. Transfer delays and patience are exponential. Patience counts while
-    a job waits inside, before its service has first begun. A free server goes first to a job that
-    waits inside, then a free place goes to the first of those that wait for one, in one
-    first-come list of jobs blocked in other services, in transit and outside. Jobs blocked in a
-    cycle of services exchange places at once. A job that goes round to its own service keeps its
-    own place. The time in the system runs from admission to exit. At a shared service, servers
-    held by jobs that wait to move on do not serve, and `waiting` is the number present less the
-    servers working.
+    is drawn like the others. With a calendar they are such a process on a clock that runs with the
+    rate, found by inversion: exact at every change of the rate, Poisson at `arrival_scv` 1. Where a
+    calendar takes servers away, those that are free go at once, the others each after the job that
+    they hold has moved on; shared servers are fewer at once. Places that follow the servers fall
+    likewise: nobody is sent away. Transfer delays and patience are exponential. Patience counts
+    while a job waits inside, before its service has first begun. A free server goes first to a job
+    that waits inside, then a free place goes to the first of those that wait for one, in one first-
+    come list of jobs blocked in other services, in transit and outside. Jobs blocked in a cycle of
+    services exchange places at once. A job that goes round to its own service keeps its own place.
+    The time in the system runs from admission to exit. At a shared service, servers held by jobs
+    that wait to move on do not serve, and `waiting` is the number present less the servers working.
 
     The memory does not grow with the horizon, except for the trace and with the number of jobs
     that are present at once.
@@ -224,6 +230,7 @@ def simulate_once(
     with np.errstate(over="ignore"):  # uncompiled, words of random bits overflow on purpose
         m = build_memory(
             compiled,
+            calendars,
             source,
             preemptive=interrupts,
             limits=limits,

@@ -7,21 +7,26 @@ from math import frexp
 from flownet.jit import njit
 from flownet.kernels import simulation_memory as at
 from flownet.kernels.simulation_blocking import ask, begin_transit, end_transit, settle
+from flownet.kernels.simulation_calendars import change_servers, time_of
 from flownet.kernels.simulation_deadlock import resolve
 from flownet.kernels.simulation_events import close_hole, open_hole, plan
 from flownet.kernels.simulation_lists import free_job, new_job
 from flownet.kernels.simulation_service import end_service, end_wait, give_up_place, vacate
 from flownet.kernels.simulation_sharing import share_out
 from flownet.kernels.simulation_variates import exponential, next_word, uniform, variate
-from flownet.kernels.simulation_words import Address, floats, integers, words
+from flownet.kernels.simulation_words import Address, integers, words
 
 
 @njit
 def plan_arrival(m: Address, state: int) -> None:
     """Plan the next arrival from outside in a state."""
-    f = floats(m)
+    q, f = words(m)
     gap = variate(m, state + at.ARRIVAL_LAW, state + at.ARRIVAL_STREAM)
-    plan(m, state, f[at.NOW] + gap)
+    calendar = q[state + at.ARRIVAL_CALENDAR]
+    if calendar == at.NONE:
+        plan(m, state, f[at.NOW] + gap)
+    else:
+        plan(m, state, time_of(m, calendar, gap))
 
 
 @njit
@@ -159,6 +164,9 @@ def _happen(m: Address, event: int) -> None:
         freed = _give_up(m, event)
     elif kind in (at.HELD, at.IN_TRANSIT):
         freed = _end_transfer(m, event)
+    elif kind == at.CHANGE:
+        change_servers(m, event)
+        freed = at.NONE
     else:
         if kind == at.SHARED:
             job = share_out(m, event)

@@ -26,6 +26,7 @@ IN_TRANSIT: Final = 5
 OUTSIDE: Final = 6
 SOURCE: Final = 7  # a state: the next arrival from outside
 SHARED: Final = 8  # a service: the next completion under processor sharing
+CHANGE: Final = 9  # a calendar of servers: their next change
 
 # What the event loop returns.
 DONE: Final = 0
@@ -123,6 +124,7 @@ QUEUE_WORDS: Final = 4
     _,
     _,
     _,
+    ARRIVAL_CALENDAR,  # address of its calendar, NONE where arrivals do not vary
     MEAN_PATIENCE,  # f
     NUMBER_WAITING,
     WAITING_AREA,  # f; so are the other areas
@@ -161,7 +163,7 @@ QUEUE_WORDS: Final = 4
     TRANSFER_STREAM,
     _,
     STATE_WORDS,
-) = range(2, 54)
+) = range(2, 55)
 STREAMS: Final = 5
 STREAM_STATE: Final = 0
 STREAM_STEP: Final = 1
@@ -217,6 +219,24 @@ BUCKETS: Final = 1 + OCTAVES * STEPS
     ROUTE_PAIR,  # on which a job of this route is blocked
     ROUTE_WORDS,
 ) = range(6)
+
+# ---- calendar: of a state's arrivals, or of a service's servers, then also an event
+(
+    OWNER,  # the service
+    FIRST_STEP,  # its steps, from here to END_STEP in steps of STEP_WORDS
+    END_STEP,
+    STEP,  # the present step
+    ROUNDS,  # whole cycles passed
+    CYCLE,  # f, its length
+    PER_CYCLE,  # f, arrivals in a cycle
+    PLACES_FOLLOW,  # 1 where the places of the service change with its servers
+    CALENDAR_WORDS,
+) = range(2, 11)
+
+# ---- step of a calendar
+STEP_END: Final = 0  # f, from the beginning of the cycle
+STEP_VALUE: Final = 1  # f
+STEP_WORDS: Final = 2
 
 # ---- pair of services, the one blocked for the other
 (

@@ -74,14 +74,14 @@ def end_wait(m: Address, job: int) -> None:
 
 
 @njit
-def _preempt(m: Address, service: int, queue: int) -> None:
-    """Free a server from the job of the worst rank behind `queue`, where there is one."""
+def _preempt(m: Address, service: int, queue: int) -> bool:
+    """Free a server from the job of the worst rank behind `queue`; tell whether there was one."""
     q, f = words(m)
     worst = q[service + at.END_QUEUE] - at.QUEUE_WORDS
     while worst > queue and q[worst + at.RANK_SERVING + at.TAIL] == at.NONE:
         worst -= at.QUEUE_WORDS
     if worst <= queue:
-        return
+        return False
     job = q[worst + at.RANK_SERVING + at.TAIL]
     cancel(m, job)
     end_service(m, job)
@@ -90,6 +90,7 @@ def _preempt(m: Address, service: int, queue: int) -> None:
     f[job + at.WORK] -= f[at.NOW] - f[job + at.SINCE]
     _begin_wait(m, job)
     prepend(m, worst + at.QUEUE, job)
+    return True
 
 
 @njit
@@ -114,9 +115,9 @@ def admit(m: Address, job: int, state: int) -> None:
         q[state + at.STARTS] += 1
         share_in(m, job)
         return
-    if q[service + at.PREEMPTIVE] != 0 and q[service + at.IDLE] == 0:
-        _preempt(m, service, q[state + at.STATE_QUEUE])
-    if q[service + at.IDLE] > 0:
+    if q[service + at.IDLE] > 0 or (
+        q[service + at.PREEMPTIVE] != 0 and _preempt(m, service, q[state + at.STATE_QUEUE])
+    ):
         _begin(m, job)
         return
     q[state + at.DELAYED_ADMISSIONS] += 1

@@ -24,11 +24,19 @@ from flownet.kernels.compiled import (
     PRIORITY,
     PROCESSOR_SHARING,
     Booleans,
+    Calendars,
     CompiledNetwork,
     Floats,
     Integers,
 )
 from flownet.kernels.exact_laws import fit_two_moments
+from flownet.kernels.simulation_calendar_setup import (
+    at_the_start,
+    fill_calendars,
+    number_of_calendars,
+    number_of_steps,
+    plan_changes,
+)
 from flownet.kernels.simulation_loop import plan_arrival
 from flownet.kernels.simulation_words import handle
 
@@ -63,6 +71,8 @@ class Memory(NamedTuple):
     states: int
     routes: int
     pairs: int
+    calendars: int
+    steps: int
     limits: int
     within: int
     left: int
@@ -70,6 +80,12 @@ class Memory(NamedTuple):
     samples: int
     jobs: int
     """Addresses of the first class, service …; the jobs, the heap and the trace come last."""
+
+    @property
+    def events(self) -> int:
+        """The most events that are planned at one time, beside those of jobs."""
+        n, width, _ = self.counts
+        return n * (width + 1) + (self.steps - self.calendars) // at.CALENDAR_WORDS
 
 
 def _table(words: NDArray[Word], first: int, count: int, width: int) -> NDArray[Word]:
@@ -160,7 +176,7 @@ def _fill_states(m: Memory, c: CompiledNetwork, seed: np.random.SeedSequence) ->
     f[np.isin(family, (EMPIRICAL, PHASE_TYPE)), at.SERVICE_LAW + 1] += m.samples
     f[:, at.MEAN_PATIENCE] = c.patience.ravel()
     for s in np.flatnonzero(c.external_arrival_rate.ravel() > 0.0):
-        mean = 1.0 / float(c.external_arrival_rate.flat[s])
+        mean = 1.0 / float(c.external_arrival_rate.flat[s])  # one, where there is a calendar
         law = _arrival_law(mean, float(c.arrival_scv.flat[s]))
         q[s, at.ARRIVAL_LAW] = law[0]
         f[s, at.ARRIVAL_LAW + 1 : at.ARRIVAL_LAW + 4] = law[1]
@@ -235,7 +251,7 @@ def _fill_classes(m: Memory, limits: int) -> None:
     q[:, at.SKETCH] = m.sketch + number * at.BUCKETS
 
 
-def _lay_out(c: CompiledNetwork, limits: int, blocking: int) -> Memory:
+def _lay_out(c: CompiledNetwork, calendars: Calendars | None, limits: int, blocking: int) -> Memory:
     """Return memory without jobs, all words 0."""
     n, width = c.service_time.shape
     lengths = {
@@ -245,6 +261,8 @@ def _lay_out(c: CompiledNetwork, limits: int, blocking: int) -> Memory:
         "states": n * width * at.STATE_WORDS,
         "routes": c.route_to.size * at.ROUTE_WORDS,
         "pairs": blocking * at.PAIR_WORDS,
+        "calendars": number_of_calendars(calendars) * at.CALENDAR_WORDS,
+        "steps": number_of_steps(calendars) * at.STEP_WORDS,
         "limits": limits,
         "within": width * limits,
         "left": width * width,
@@ -277,7 +295,7 @@ def resize(m: Memory, jobs: int, rows: int) -> Memory:
     Memory
     """
     heap = m.jobs + jobs * at.JOB_WORDS
-    events = m.counts[0] * (m.counts[1] + 1) + jobs
+    events = m.events + jobs
     trace = heap + events * at.EVENT_WORDS
     q = np.zeros(trace + rows * at.ROW_WORDS, np.int64)
     end = max(int(m.q[at.END_OF_JOBS]), m.jobs)
@@ -300,13 +318,13 @@ def trace_words(m: Memory) -> Integers:
     """Return the words of the rows of the trace written so far."""
     if m.q[at.END_OF_TRACE] == at.NONE:
         return m.q[:0]
-    events = m.counts[0] * (m.counts[1] + 1)
-    events += (int(m.q[at.END_OF_JOBS]) - m.jobs) // at.JOB_WORDS
+    events = m.events + (int(m.q[at.END_OF_JOBS]) - m.jobs) // at.JOB_WORDS
     return m.q[m.q[at.HEAP] + events * at.EVENT_WORDS : m.q[at.TRACE]]
 
 
 def build_memory(
     compiled: CompiledNetwork,
+    calendars: Calendars | None,
     seed: np.random.SeedSequence,
     *,
     preemptive: Booleans,
@@ -319,6 +337,7 @@ def build_memory(
     Parameters
     ----------
     compiled : CompiledNetwork
+    calendars : Calendars, optional
     seed : numpy.random.SeedSequence
     preemptive : ndarray (n,) of bool
         Services of discipline ``priority`` at which a job interrupts one of a worse rank.
@@ -336,12 +355,15 @@ def build_memory(
     ParameterError
         Where servers or places are not whole numbers.
     """
+    compiled = at_the_start(compiled, calendars)
     keys = _pair_keys(compiled)
-    m = _lay_out(compiled, limits.size, np.unique(keys[keys >= 0]).size)
+    m = _lay_out(compiled, calendars, limits.size, np.unique(keys[keys >= 0]).size)
     _fill_services(m, compiled, preemptive)
     _fill_states(m, compiled, seed)
     _fill_routes(m, compiled, keys)
     _fill_pairs(m, keys)
+    if calendars is not None:
+        fill_calendars(m, calendars)
     _fill_classes(m, limits.size)
     m.f[m.limits : m.within] = limits
     m.f[m.samples : m.jobs] = compiled.samples
@@ -351,4 +373,5 @@ def build_memory(
     m = resize(m, jobs, rows)
     for s in np.flatnonzero(compiled.external_arrival_rate.ravel() > 0.0):
         plan_arrival(handle(m.q), m.states + int(s) * at.STATE_WORDS)
+    plan_changes(m)
     return m

@@ -158,7 +158,7 @@ def snapshot(m: Memory) -> Tallies:
     blocking = pairs(m, m.q)[:, at.PAIR_NUMBER] * now + pairs(m, m.f)[:, at.PAIR_AREA]
     return Tallies(
         length=np.array(now),
-        full=services(m, m.f)[:, at.FULL_AREA] + np.where(room == 0, now, 0.0),
+        full=services(m, m.f)[:, at.FULL_AREA] + np.where(room <= 0, now, 0.0),
         in_transit=moves[:, at.NUMBER_IN_TRANSIT] * now + journeys[:, at.IN_TRANSIT_AREA],
         blocked_by=blocking,
         found_full=services(m, m.q)[:, at.FOUND_FULL].copy(),

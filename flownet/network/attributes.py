@@ -14,8 +14,19 @@ from flownet.units import SECONDS
 
 Owner = Literal["network", "class", "service", "route"]
 Kind = Literal[
-    "text", "number", "probability", "choice", "boolean", "whole", "distribution", "table"
-]
+    "text", "number", "probability", "choice", "boolean", "whole", "distribution", "table",
+    "calendar",
+]  # fmt: skip
+
+
+PLAIN_KINDS: Final = {
+    "text": "a text",
+    "boolean": "true or false",
+    "table": "a table",
+    "distribution": "a table with family and its parameters",
+    "calendar": "rows {start, end, value} that cover a cycle from 0 without gap or overlap",
+}
+"""What a right value is, of the kinds that have no range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,7 @@ class Attribute:
         What carries it.
     kind : str
         ``text``, ``number``, ``probability``, ``choice``, ``boolean``, ``whole`` (number),
-        ``distribution`` or ``table``.
+        ``distribution``, ``calendar`` or ``table``.
     unit : str
         ``T`` is the network's time unit, ``job`` one patient, referral or item.
     default : object
@@ -70,14 +81,8 @@ class Attribute:
         """What a right value is, in plain words."""
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
-        if self.kind == "text":
-            return "a text"
-        if self.kind == "boolean":
-            return "true or false"
-        if self.kind == "table":
-            return "a table"
-        if self.kind == "distribution":
-            return "a table with family and its parameters"
+        if self.kind in PLAIN_KINDS:
+            return PLAIN_KINDS[self.kind]
         noun = "a whole number" if self.kind == "whole" else "a number"
         bounds = []
         if self.low > -math.inf:
@@ -126,6 +131,12 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         "Beds, staff or slots that serve at the same time; 'inf' serves everybody at once.",
         low_open=True, infinite=True,
     ),
+    _service(
+        "server_calendar", "calendar", "server", None,
+        "Servers by time of a cycle that begins at time 0 and ends with its last row, in place of "
+        "servers; where they fall, jobs in service are finished first (shared servers: are slowed "
+        "at once). A waiting_room stays as it is, a capacity too. Formulas take the time mean.",
+    ),
     _service("server_label", "text", "", "server", "What one server is called, for instance bed."),
     _service(
         "service_time", "number", "T", None,
@@ -146,8 +157,14 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
         by_class=True,
     ),
     _service(
+        "external_arrival_calendar", "calendar", "job/T", None,
+        "Arrivals from outside by time of a cycle, in place of external_arrival_rate. Formulas "
+        "take the time mean.", by_class=True,
+    ),
+    _service(
         "arrival_scv", "number", "-", 1.0,
-        "Variance over squared mean of the times between outside arrivals; 1 is Poisson.",
+        "Variance over squared mean of the times between outside arrivals; 1 is Poisson. With a "
+        "calendar, of the times on a clock that runs with the rate.",
         by_class=True, high=1e6,
     ),
     _service(

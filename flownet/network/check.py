@@ -11,13 +11,14 @@ import networkx as nx
 
 from flownet.errors import Fault
 from flownet.network.attributes import CLASS, NETWORK, ROUTE, SERVICE, Attribute
+from flownet.network.check_places import ARRIVALS, PLACES, check_arrivals, check_places
 from flownet.network.resolve import (
     State,
     capacity_of,
     class_names,
+    external_rates,
     is_law,
     per_class,
-    servers_of,
     state_routes,
 )
 from flownet.network.values import LARGEST, fault_of, nearest, shown
@@ -77,8 +78,8 @@ def check_graph(graph: nx.DiGraph, *, complete: bool = True) -> list[Fault]:
 
 
 _WAYS = {
-    "external_arrival_rate", "routing_probability", "to_class", "overflow_to", "when_full",
-    "external_when_full", "patience",
+    "external_arrival_rate", "external_arrival_calendar", "routing_probability", "to_class",
+    "overflow_to", "when_full", "external_when_full", "patience",
 }  # fmt: skip
 """Attributes that decide where jobs go."""
 
@@ -216,8 +217,10 @@ def _check_service(
         message = f"is missing: must be {SERVICE['service_time'].allowed}"
         faults.append(Fault(where, "service_time", "", message))
     wrong = {fault.attribute.partition(".")[0] for fault in faults}
-    if not wrong & _PLACES:
-        faults += _check_places(where, data)
+    if not wrong & ARRIVALS:
+        faults += check_arrivals(where, data, classes)
+    if not wrong & PLACES:
+        faults += check_places(where, data)
     for attribute in ("when_full", "external_when_full"):
         if data.get(attribute) == "overflow" and not data.get("overflow_to"):
             message = "needs overflow_to, the service that takes the overflow"
@@ -228,35 +231,6 @@ def _check_service(
         faults.append(
             Fault(where, "overflow_to", shown(target), reason + nearest(target, graph.nodes))
         )
-    return faults
-
-
-_PLACES = {
-    "servers", "capacity", "waiting_room", "discipline", "min_servers", "max_servers",
-}  # fmt: skip
-"""Attributes that are checked against each other once each is right."""
-
-
-def _check_places(where: str, data: Mapping[str, Any]) -> list[Fault]:
-    """Check servers, capacity, waiting room and the bounds against each other."""
-    faults = []
-    servers = servers_of(data)
-    if data.get("discipline") == "delay" and math.isfinite(data.get("servers", math.inf)):
-        message = "with discipline 'delay' nobody waits: leave servers out, or write 'inf'"
-        faults.append(Fault(where, "servers", shown(data["servers"]), message))
-    if "capacity" in data and "waiting_room" in data:
-        message = "stands beside capacity: give one of the two (capacity = servers + waiting_room)"
-        faults.append(Fault(where, "waiting_room", shown(data["waiting_room"]), message))
-    elif capacity_of(data) < servers:
-        message = f"must be at least servers ({servers:g}): it counts waiting and in service"
-        faults.append(Fault(where, "capacity", shown(data["capacity"]), message))
-    low, high = data.get("min_servers", 0.0), data.get("max_servers", math.inf)
-    if low > high:
-        message = f"must not be above max_servers ({high:g})"
-        faults.append(Fault(where, "min_servers", shown(low), message))
-    elif not low <= servers <= high and math.isfinite(servers):
-        message = f"lies outside min_servers ({low:g}) and max_servers ({high:g})"
-        faults.append(Fault(where, "servers", shown(servers), message, "warning"))
     return faults
 
 
@@ -296,15 +270,17 @@ def _check_to_class(graph: nx.DiGraph, classes: Sequence[str]) -> list[Fault]:
 def _check_flows(graph: nx.DiGraph) -> list[Fault]:
     """Check that jobs arrive, reach every service, find a service time there, and can leave."""
     classes = class_names(graph)
-    rates = SERVICE["external_arrival_rate"]
     entries = {
         (name, job_class)
         for name, data in graph.nodes(data=True)
-        for job_class, rate in zip(classes, per_class(data, rates, classes), strict=True)
+        for job_class, rate in zip(classes, external_rates(data, classes), strict=True)
         if rate > 0
     }
     if not entries:
-        message = "no jobs arrive: at least one service needs an external_arrival_rate above 0"
+        message = (
+            "no jobs arrive: at least one service needs an external_arrival_rate (or an "
+            "external_arrival_calendar) above 0"
+        )
         return [Fault("network", "external_arrival_rate", "", message)]
     onward: dict[State, list[State]] = defaultdict(list)
     backward: dict[State, list[State]] = defaultdict(list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,10 +12,16 @@ import numpy as np
 
 from flownet.errors import NetworkError
 from flownet.kernels import compiled as code
-from flownet.kernels.compiled import CompiledNetwork, Floats
+from flownet.kernels.compiled import Calendars, CompiledNetwork, Floats
 from flownet.network.attributes import CLASS, NETWORK, SERVICE
 from flownet.network.check import check_graph
 from flownet.network.columns import Columns, ServiceName, columns_of
+from flownet.network.compile_calendars import (
+    calendars_of,
+    mean_rates,
+    mean_servers,
+    scheduled_servers,
+)
 from flownet.network.distributions import Law, law_from_table, two_moment_law
 from flownet.network.model import Network
 from flownet.network.resolve import per_class
@@ -49,6 +56,9 @@ class Compilation:
         (n, R) money per job and T.
     cost_of_loss : numpy.ndarray
         (n, R) money per job; nan where no price is given.
+    calendars : Calendars, optional
+        What varies with time; `arrays` hold its time means, servers as a whole number where the
+        network has limited places. None where nothing varies.
     """
 
     arrays: CompiledNetwork
@@ -58,6 +68,18 @@ class Compilation:
     cost_per_server: Floats
     cost_of_delay: Floats
     cost_of_loss: Floats
+    calendars: Calendars | None = None
+
+    @property
+    def scheduled(self) -> Compilation:
+        """The same with the time means of server calendars as they are, not rounded."""
+        if self.calendars is None:
+            return self
+        servers = scheduled_servers(self.arrays.servers, self.calendars)
+        capacity, follow = self.arrays.capacity.copy(), self.calendars.places_follow
+        capacity[follow] += servers[follow] - self.arrays.servers[follow]
+        arrays = self.arrays._replace(servers=servers, capacity=capacity)
+        return dataclasses.replace(self, arrays=arrays)
 
 
 def compile_network(network: Network) -> Compilation:
@@ -91,7 +113,7 @@ def compile_columns(columns: Columns) -> Compilation:
         priority=_priorities(columns),
         service_time=times,
         service_scv=scvs,
-        external_arrival_rate=_floats(columns.service_table("external_arrival_rate")),
+        external_arrival_rate=mean_rates(columns),
         arrival_scv=_floats(columns.service_table("arrival_scv")),
         patience=_floats(columns.service_table("patience")),
         route_start=start,
@@ -113,6 +135,7 @@ def compile_columns(columns: Columns) -> Compilation:
         cost_per_server=_floats(columns.service("cost_per_server")),
         cost_of_delay=_prices(columns, "cost_of_delay"),
         cost_of_loss=_prices(columns, "cost_of_loss"),
+        calendars=calendars_of(columns),
     )
 
 
@@ -128,8 +151,8 @@ def _coded(columns: Columns, name: str, codes: Mapping[str, int]) -> code.Intege
 
 
 def _servers(columns: Columns) -> Floats:
-    """Return the servers; unlimited where the discipline is delay."""
-    servers = _floats(columns.service("servers"))
+    """Return the servers; unlimited where the discipline is delay, the mean of a calendar."""
+    servers = mean_servers(columns)
     if "discipline" in columns.services:
         servers[[choice == "delay" for choice in columns.service("discipline")]] = np.inf
     return servers

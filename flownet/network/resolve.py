@@ -8,7 +8,8 @@ from typing import Any
 
 import networkx as nx
 
-from flownet.network.attributes import DEFAULT_CLASS, Attribute
+from flownet.network.attributes import DEFAULT_CLASS, SERVICE, Attribute
+from flownet.network.calendars import calendar_from_rows
 
 
 def class_names(graph: nx.DiGraph) -> tuple[str, ...]:
@@ -44,10 +45,22 @@ def capacity_of(attributes: Mapping[str, Any]) -> float:
 
 
 def servers_of(attributes: Mapping[str, Any]) -> float:
-    """Return the servers of a service; unlimited where its discipline is delay."""
+    """Return the servers of a service, by a calendar their mean; unlimited for discipline delay."""
     if attributes.get("discipline") == "delay":
         return math.inf
+    if attributes.get("server_calendar") is not None:
+        return calendar_from_rows(attributes["server_calendar"]).mean
     return float(attributes.get("servers", 1.0))
+
+
+def external_rates(attributes: Mapping[str, Any], classes: Sequence[str]) -> list[float]:
+    """Return the rate of arrivals from outside of each class, by a calendar its mean."""
+    rates = per_class(attributes, SERVICE["external_arrival_rate"], classes)
+    calendars = per_class(attributes, SERVICE["external_arrival_calendar"], classes)
+    return [
+        float(rate) if rows is None else calendar_from_rows(rows).mean
+        for rate, rows in zip(rates, calendars, strict=True)
+    ]
 
 
 State = tuple[Any, str]

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict, TypeAdapter, ValidationError
 
 from flownet.network.attributes import Attribute
+from flownet.network.calendars import CalendarError, calendar_from_rows
 from flownet.network.distributions import LawError, law_from_table
 
 LARGEST = 1e12
@@ -95,6 +96,8 @@ def fault_of(attribute: Attribute, value: Any) -> str:
     """
     if attribute.kind == "distribution":
         return _law_fault(value)
+    if attribute.kind == "calendar":
+        return _calendar_fault(value)
     if attribute.infinite and isinstance(value, float) and value == math.inf:
         return ""
     try:
@@ -105,6 +108,16 @@ def fault_of(attribute: Attribute, value: Any) -> str:
         if attribute.kind == "number" and isinstance(value, (int, float)) and value > LARGEST:
             largest = f" (and no more than {LARGEST:g})"
         return f"must be {attribute.allowed}{largest}{hint}"
+    return ""
+
+
+def _calendar_fault(value: Any) -> str:
+    try:
+        calendar = calendar_from_rows(value)
+    except (CalendarError, OverflowError) as error:
+        return str(error)
+    if max(*calendar.values, calendar.cycle) > LARGEST:
+        return f"holds a number above {LARGEST:g}"
     return ""
 
 

@@ -75,15 +75,16 @@ def read_pathsimr(path: Path, calendar: Path | None, time_unit: str | None) -> d
 
     Notes
     -----
-    The calendar is taken by its mean over its span. A node with an internal queue of k places has
-    capacity beds + k; an external queue without limit becomes ``wait_outside``, none ``lost``.
+    What varies by the calendar keeps it; its span is the cycle that repeats, as in PathSimR. A node
+    with an internal queue of k places has capacity beds + k; an external queue without limit is
+    ``wait_outside``, none ``lost``.
     What had to be simplified stands in the network's ``notes``.
     """
     source = _Template(path)
-    means = _calendar_means(_calendar_path(path, calendar), source)
+    steps = _calendar_steps(_calendar_path(path, calendar), source)
     if source.faults:
         raise ReadError(source.faults, path.name)
-    services = [_service(source, name, means) for name in source.nodes]
+    services = [_service(source, name, steps) for name in source.nodes]
     ends = [name for name in source.ends if source.delayed(name)]
     services += [
         {"name": name, "discipline": "delay", "service_time": PASSING,
@@ -224,14 +225,21 @@ class _Template:
         return routes
 
 
-def _calendar_means(path: Path, source: _Template) -> dict[tuple[str, str], float]:
-    """Return the mean of each metric ('cap', 'ext_arr') at each node over the calendar's span."""
+Steps = list[tuple[float, float, float]]
+"""Start, end and value of the pieces of a calendar."""
+
+
+def _calendar_steps(path: Path, source: _Template) -> dict[tuple[str, str], Steps]:
+    """Return the pieces of each metric ('cap', 'ext_arr') at each node; one where it is constant.
+
+    Where they are at fault, no piece.
+    """
     table = _table(path)
     where = f"file '{path.name}'"
     if not table or table[0][:5] != ["metric", "node", "start", "end", "value"]:
         message = "is not PathSimR's calendar: its columns are metric, node, start, end, value"
         raise ReadError([Fault(where, "", "", message)], path.name)
-    spans: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    spans: dict[tuple[str, str], Steps] = {}
     for number, cells in enumerate(table[1:], start=2):
         # PathSimR's own use case writes an empty cell between the end and the value
         row = [cell for i, cell in enumerate(cells) if cell or i < 4 or i == len(cells) - 1]
@@ -252,70 +260,79 @@ def _calendar_means(path: Path, source: _Template) -> dict[tuple[str, str], floa
             source.faults.append(Fault(place, "", ",".join(cells), message))
             continue
         spans.setdefault((row[0], row[1]), []).append((start, end, value))
-    return {key: _mean(key, rows, source, where) for key, rows in spans.items()}
+    return {key: _joined(key, rows, source, where) for key, rows in spans.items()}
 
 
-def _mean(
-    key: tuple[str, str], rows: list[tuple[float, float, float]], source: _Template, where: str
-) -> float:
-    """Return the mean over the span, which its rows must cover without gap or overlap."""
+def _joined(key: tuple[str, str], rows: Steps, source: _Template, where: str) -> Steps:
+    """Return the rows of one calendar, which must cover its span without gap or overlap."""
     rows = sorted(rows)
-    if len(rows) == 1:
-        return rows[0][2]
-    for (_, end, _), (start, _, _) in itertools.pairwise(rows):
-        if end != start:
-            message = f"the rows of {key[0]} leave a gap or overlap between {end:g} and {start:g}"
-            source.faults.append(Fault(f"{where}, node '{key[1]}'", key[0], "", message))
-            return math.nan
+    faults = [
+        f"the rows of {key[0]} leave a gap or overlap between {end:g} and {start:g}"
+        for (_, end, _), (start, _, _) in itertools.pairwise(rows)
+        if end != start
+    ]
+    if len({value for _, _, value in rows}) == 1 and not faults:
+        return [(0.0, math.inf, rows[0][2])]
+    if rows[0][0] > 0:
+        faults.append(f"the rows of {key[0]} begin at {rows[0][0]:g}, not at 0")
     if math.isinf(rows[-1][1]):
-        message = f"the rows of {key[0]} never end, so that they have no mean"
-        source.faults.append(Fault(f"{where}, node '{key[1]}'", key[0], "", message))
-        return math.nan
-    span = rows[-1][1] - rows[0][0]
-    mean = sum((end - start) * value for start, end, value in rows) / span
-    what = "The capacity" if key[0] == "cap" else "The external arrival rate"
-    low, high = min(row[2] for row in rows), max(row[2] for row in rows)
-    if low != high:
-        source.notes.append(
-            f"{what} at {key[1]} varies from {low:g} to {high:g} by time of day; the mean {mean:g} "
-            "is taken, which hides the queues of the worst hours."
-        )
-    return mean
+        faults.append(f"the rows of {key[0]} never end, so that they are no cycle")
+    source.faults += [Fault(f"{where}, node '{key[1]}'", key[0], "", text) for text in faults]
+    return [] if faults else rows
 
 
-def _service(source: _Template, name: str, means: dict[tuple[str, str], float]) -> dict[str, Any]:
+def _rows(steps: Steps) -> list[dict[str, float]]:
+    """Return the rows of a calendar as a network has them."""
+    return [{"start": start, "end": end, "value": value} for start, end, value in steps]
+
+
+def _service(source: _Template, name: str, steps: dict[tuple[str, str], Steps]) -> dict[str, Any]:
     """Return the service of one node."""
     row = source.rows[name]
-    beds = means.get(("cap", name), math.nan)
-    where = f"{source.file}, node '{name}'"
-    if math.isnan(beds) or beds <= 0:
-        message = "needs a capacity above 0 in the calendar"
-        source.faults.append(Fault(where, "cap", "" if math.isnan(beds) else f"{beds:g}", message))
-    outside, inside = source.queue(name, 0), source.queue(name, 1)
-    if math.isfinite(inside) and beds != round(beds):
-        source.notes.append(
-            f"The mean capacity of {name}, {beds:g}, is rounded to {max(1, round(beds))}."
-        )
-        beds = float(max(1, round(beds)))
-    service: dict[str, Any] = {"name": name, "servers": beds, "server_label": "bed"}
+    service: dict[str, Any] = {"name": name, "server_label": "bed"}
+    service |= _beds(source, name, steps.get(("cap", name)))
     law = source.law(name, "serv_dist", row[1 + source.width], row[2 + source.width])
     if law is not None:
         service["service_distribution"] = law
-    arrivals = means.get(("ext_arr", name), 0.0)
-    if arrivals > 0:
-        service["external_arrival_rate"] = arrivals
-    if math.isfinite(inside):
-        service["capacity"] = beds + inside
-    if arrivals > 0:
-        service["external_when_full"] = "wait_outside" if math.isinf(outside) else "lost"
-        if 0 < outside < math.inf:
-            source.notes.append(
-                f"The external queue of {name} has {outside:g} places in PathSimR; here nobody "
-                "waits outside it and arrivals at a full service are lost."
-            )
-        if math.isinf(inside) and outside == 0:
-            source.notes.append(
-                f"{name} refuses external arrivals but queues internal ones in PathSimR; here both "
-                "queue."
-            )
-    return service
+    return service | _arrivals(source, name, steps.get(("ext_arr", name), []))
+
+
+def _beds(source: _Template, name: str, beds: Steps | None) -> dict[str, Any]:
+    """Return the servers and the places of one node."""
+    if beds is None or (beds and not any(value > 0 for _, _, value in beds)):
+        message = "needs a capacity above 0 in the calendar"
+        source.faults.append(Fault(f"{source.file}, node '{name}'", "cap", "", message))
+    if not beds:
+        return {}
+    inside = source.queue(name, 1)
+    if len(beds) == 1:
+        room = {"capacity": beds[0][2] + inside} if math.isfinite(inside) else {}
+        return {"servers": beds[0][2]} | room
+    source.notes.append(
+        f"Where the capacity of {name} falls, patients in a bed stay until they move on."
+    )
+    room = {"waiting_room": inside} if math.isfinite(inside) else {}
+    return {"server_calendar": _rows(beds)} | room
+
+
+def _arrivals(source: _Template, name: str, arrivals: Steps) -> dict[str, Any]:
+    """Return the arrivals of one node from outside, and what meets them at a full one."""
+    outside, inside = source.queue(name, 0), source.queue(name, 1)
+    if not any(value > 0 for _, _, value in arrivals):
+        return {}
+    if 0 < outside < math.inf:
+        source.notes.append(
+            f"The external queue of {name} has {outside:g} places in PathSimR; here nobody "
+            "waits outside it and arrivals at a full service are lost."
+        )
+    if math.isinf(inside) and outside == 0:
+        source.notes.append(
+            f"{name} refuses external arrivals but queues internal ones in PathSimR; here both "
+            "queue."
+        )
+    coming: dict[str, Any] = (
+        {"external_arrival_rate": arrivals[0][2]}
+        if len(arrivals) == 1
+        else {"external_arrival_calendar": _rows(arrivals)}
+    )
+    return coming | {"external_when_full": "wait_outside" if math.isinf(outside) else "lost"}

@@ -9,6 +9,7 @@ from flownet.kernels.exact import solve_exact
 from flownet.kernels.exact_laws import reasons_against
 from flownet.kernels.exact_reach import active_pairs
 from flownet.network.compile import Compilation
+from flownet.solvers.calendars import calendar_reasons
 
 
 def solve_chain(compiled: CompiledNetwork, **options: Any) -> Measures:
@@ -19,7 +20,7 @@ def solve_chain(compiled: CompiledNetwork, **options: Any) -> Measures:
 def chain_reasons(compilation: Compilation, *, fit: bool = False, **options: Any) -> list[str]:
     """Return why no chain holds the network, naming services and classes."""
     del options
-    return list(
+    return calendar_reasons(compilation) + list(
         reasons_against(
             compilation.arrays,
             active_pairs(compilation.arrays),

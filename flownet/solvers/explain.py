@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flownet.display import figure
+from flownet.solvers.calendars import calendar_strains
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,7 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
     """Return what a reader of the numbers has to know, most serious first."""
     return (
         *_overload(solution),
+        *calendar_strains(solution.compilation),
         *_near_critical(solution),
         *turned_away(solution.system, solution.network.time_unit),
         *(str(fault) for fault in solution.network.warnings),

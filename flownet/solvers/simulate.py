@@ -14,6 +14,7 @@ import numpy as np
 
 from flownet.errors import Fault, ParameterError, UnknownNameError
 from flownet.execute import run_all
+from flownet.kernels.compiled import DELAY, PROCESSOR_SHARING
 from flownet.kernels.simulation import simulate_once
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
@@ -22,6 +23,7 @@ from flownet.solvers.simulation import Design, Simulation
 from flownet.solvers.simulation_record import Replication, record
 from flownet.solvers.warmup import INTERVALS, Warmup, warmup_of
 
+ROUNDING = 1e-9
 PILOTS = 5
 """The most pilot runs from which a warm-up is found."""
 BATCHES = 20
@@ -115,7 +117,8 @@ def simulate(
     limits = tuple(float(target) for target in targets)
     _check(horizon, warmup, replications, seed, confidence, limits, max_jobs, trace_rows)
     _check_preemptive(network, preemptive)
-    compilation = compile_network(network)
+    compilation = compile_network(network).scheduled
+    _check_whole(compilation)
     design = Design(
         horizon=float(horizon),
         warmup=0.0 if warmup is None else float(warmup),
@@ -169,6 +172,28 @@ def _check(
         raise ParameterError(faults)
 
 
+def _check_whole(compilation: Compilation) -> None:
+    """Refuse broken numbers of servers and places; shared servers may be broken."""
+    arrays, calendars = compilation.arrays, compilation.calendars
+    unlimited = (arrays.discipline == PROCESSOR_SHARING) | (arrays.discipline == DELAY)
+    message = "must be a whole number for a simulation"
+    faults = []
+    for i, name in enumerate(compilation.services):
+        steps = [] if calendars is None else calendars.steps_of(i)
+        follow = calendars is not None and bool(calendars.places_follow[i])
+        given = [("server_calendar", value) for value in steps] or [("servers", arrays.servers[i])]
+        given = [] if unlimited[i] and not follow else given
+        places = arrays.capacity[i] - (arrays.servers[i] if follow else 0.0)
+        given.append(("waiting_room" if follow else "capacity", places))
+        faults += [
+            Fault(f"service '{name}'", attribute, f"{value:g}", message)
+            for attribute, value in given
+            if math.isfinite(value) and abs(value - round(value)) > ROUNDING
+        ]
+    if faults:
+        raise ParameterError(faults)
+
+
 def _whole(value: float, least: int) -> bool:
     return bool(value >= least and value % 1 == 0)
 
@@ -213,7 +238,9 @@ def _replicate(
     root: np.random.SeedSequence, compilation: Compilation, options: dict[str, Any]
 ) -> Replication:
     """Run once; stands at the top of the module so that a process can find it."""
-    run = simulate_once(compilation.arrays, seed=_seed(root, compilation), **options)
+    run = simulate_once(
+        compilation.arrays, compilation.calendars, seed=_seed(root, compilation), **options
+    )
     return record(run)
 
 

@@ -375,7 +375,7 @@ class Simulation:
             design=Design(**{**data["design"], **lists}),
             interrupted=bool(data["interrupted"]),
             replications=tuple(read(each) for each in data["replications"]),
-            compilation=compile_network(network),
+            compilation=compile_network(network).scheduled,
         )
 
 

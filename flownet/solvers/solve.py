@@ -8,6 +8,7 @@ from flownet.errors import Fault, MethodError, ParameterError, UnknownNameError
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network
 from flownet.network.values import nearest
+from flownet.solvers.calendars import calendar_strains
 from flownet.solvers.register import METHODS, Method
 from flownet.solvers.solution import Solution
 
@@ -62,7 +63,7 @@ def solve(network: Network, method: str = "auto", **options: Any) -> Solution:
         raise ParameterError([Fault("solve", "network", "", message)])
     compilation = compile_network(network)
     chosen, choice = _choose(compilation, method, options)
-    assumptions = tuple(chosen.assumptions(compilation, **options))
+    assumptions = (*calendar_strains(compilation), *chosen.assumptions(compilation, **options))
     return Solution(
         network=network,
         method=chosen.name,

@@ -17,6 +17,7 @@ from flownet.kernels.exact_followed import time_in_system
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
 from flownet.network.values import nearest
+from flownet.solvers.calendars import calendar_reasons
 
 Initial = Mapping[Any, float | Mapping[str, float]]
 """``{service: jobs}`` or ``{service: {class: jobs}}``."""
@@ -254,6 +255,9 @@ def exact_chain(
         message = "is the state at time 0: it needs times, at=[...]; the steady state forgets it"
         raise ParameterError([Fault("exact_chain", "initial", "", message)])
     compilation = compile_network(network)
+    varying = calendar_reasons(compilation)
+    if varying:
+        raise MethodError("exact", varying)
     options = {"max_states": max_states, "truncation_mass": truncation_mass, "fit": fit}
     result = solve_exact(
         compilation.arrays,

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flownet.errors import ParameterError
-from flownet.kernels.compiled import DELAY, PRIORITY, WAIT_OUTSIDE
+from flownet.kernels import simulation_memory as at
+from flownet.kernels.compiled import DELAY, PRIORITY, WAIT_OUTSIDE, Calendars
 from flownet.kernels.simulation import STOPPED_AT_JOBS, measures, simulate_once
 from flownet.kernels.simulation_loop import bucket, run
 from flownet.kernels.simulation_memory import BUCKETS, DONE
-from flownet.kernels.simulation_setup import build_memory, resize
+from flownet.kernels.simulation_setup import build_memory, resize, services
 from flownet.kernels.simulation_tallies import SKETCH_RELATIVE_ERROR, quantile, total
 from flownet.kernels.simulation_words import handle
 from oracles.compiled_networks import build
@@ -25,15 +26,41 @@ from oracles.simulated_cases import any_network
 from oracles.simulation_audit import audit
 
 
-@given(seed=st.integers(0, 10**6), preemptive=st.booleans())
-@settings(max_examples=60)
-def test_the_books_balance_after_every_few_events(seed, preemptive):
+def any_calendars(network, seed):
+    """Return calendars for about half of the arrivals and the limited servers."""
+    random = np.random.default_rng(seed)
+    n, states = network.servers.size, network.external_arrival_rate.size
+    limited = np.isfinite(network.servers) & (network.discipline != DELAY)
+    steps = np.where(random.random(n) < 0.5, random.integers(1, 4, n), 0) * limited
+    own = np.where(random.random(states) < 0.5, random.integers(1, 4, states), 0)
+    own[network.external_arrival_rate.ravel() == 0.0] = 0
+
+    def laid_out(sizes):
+        ends = [np.cumsum(random.uniform(0.5, 2.0, size)) for size in sizes]
+        return np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(ends)
+
+    start, ends = laid_out(steps)
+    most = np.where(np.isfinite(network.capacity), network.capacity, 5).astype(int)
+    values = np.concatenate(
+        [random.integers(0, m + 1, s) for m, s in zip(most, steps, strict=True)]
+    )
+    values[start[:-1][steps > 0]] = network.servers[steps > 0]
+    arrivals, changes = laid_out(own)
+    rates = random.uniform(0.0, 3.0, changes.size)
+    follow = (steps > 0) & np.isfinite(network.capacity) & (random.random(n) < 0.5)
+    return Calendars(start, ends, values.astype(float), follow, arrivals, changes, rates)
+
+
+@given(seed=st.integers(0, 10**6), preemptive=st.booleans(), varying=st.booleans())
+@settings(max_examples=80)
+def test_the_books_balance_after_every_few_events(seed, preemptive, varying):
     network = any_network(seed)
     n = network.servers.size
     servers = np.where(network.discipline == DELAY, np.inf, network.servers)
     with np.errstate(over="ignore"):
         m = build_memory(
             network,
+            any_calendars(network, seed) if varying else None,
             np.random.SeedSequence(seed),
             preemptive=np.full(n, preemptive),
             limits=np.zeros(0),
@@ -43,6 +70,8 @@ def test_the_books_balance_after_every_few_events(seed, preemptive):
         for _ in range(40):
             run(handle(m.q), np.inf, 7)
             audit(m, network.capacity, servers)
+            if not varying:
+                assert (services(m, m.q)[:, [at.IDLE, at.ROOM]] >= 0).all()
     m = resize(m, 5000, 0)
     audit(m, network.capacity, servers)
 
@@ -117,6 +146,7 @@ def test_streams_do_not_resemble_each_other():
 def test_memory_does_not_grow_with_the_run():
     m = build_memory(
         build([1.0], external=0.5),
+        None,
         np.random.SeedSequence(1),
         preemptive=np.zeros(1, np.bool_),
         limits=np.zeros(0),
