@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from flownet.allocate.plan import Plan
     from flownet.allocate.reallocate import reallocate
     from flownet.constraint.find import Finding, find_constraint
+    from flownet.constraint.sensitivity import Sensitivities, sensitivities
     from flownet.errors import FlownetError, NetworkError
     from flownet.network.model import Network, check
     from flownet.readers.documents import read, write
@@ -48,6 +49,8 @@ _PLACES = {
     "PairedComparison": "flownet.solvers.paired",
     "find_constraint": "flownet.constraint.find",
     "Finding": "flownet.constraint.find",
+    "sensitivities": "flownet.constraint.sensitivity",
+    "Sensitivities": "flownet.constraint.sensitivity",
     "reallocate": "flownet.allocate.reallocate",
     "Plan": "flownet.allocate.plan",
     "compare": "flownet.study.compare",
@@ -70,6 +73,7 @@ __all__ = [
     "PairedComparison",
     "Plan",
     "Scenario",
+    "Sensitivities",
     "Simulation",
     "Solution",
     "TimeInSystem",
@@ -84,6 +88,7 @@ __all__ = [
     "read",
     "reallocate",
     "report",
+    "sensitivities",
     "simulate",
     "solve",
     "write",

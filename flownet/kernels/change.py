@@ -31,13 +31,19 @@ def with_servers(compiled: CompiledNetwork, service: int, servers: float) -> Com
     return compiled._replace(servers=changed, capacity=capacity)
 
 
-def with_service_rate(compiled: CompiledNetwork, service: int, factor: float) -> CompiledNetwork:
-    """Return a copy in which every server of one service works `factor` times as fast."""
+def with_service_rate(
+    compiled: CompiledNetwork, service: int, factor: float, job_class: int | None = None
+) -> CompiledNetwork:
+    """Return a copy in which every server of one service works `factor` times as fast.
+
+    With a class, on jobs of this class only.
+    """
     times, parameters = compiled.service_time.copy(), compiled.service_parameters.copy()
     samples = compiled.samples.copy()
-    times[service] /= factor
-    for k, family in enumerate(compiled.service_family[service]):
-        values = parameters[service, k]
+    chosen = range(times.shape[1]) if job_class is None else (job_class,)
+    for k in chosen:
+        times[service, k] /= factor
+        family, values = compiled.service_family[service, k], parameters[service, k]
         if family == code.LOGNORMAL:
             values[0] -= math.log(factor)
         elif family in (code.EMPIRICAL, code.PHASE_TYPE):

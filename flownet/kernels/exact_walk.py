@@ -75,7 +75,7 @@ from flownet.kernels.exact_tables import (
 
 
 @njit
-def _happen(t: Integers, w: Integers, what: int, a: int, b: int) -> None:
+def happen(t: Integers, w: Integers, what: int, a: int, b: int) -> None:
     """Let one event happen to the state at hand."""
     if what == ARRIVAL:
         slot = of_pair(t, a, ARRIVAL_PHASE)
@@ -209,7 +209,7 @@ def walk(
                 w[NOTES] = 0
                 w[STARTED] = 0
                 w[GONE] = 0
-                _happen(t, w, w[place], w[place + 1], w[place + 2])
+                happen(t, w, w[place], w[place + 1], w[place + 2])
                 if w[FATE] >= 0:
                     end_of_followed(t, w)
                 rate = weight * rates[event] * chance(t, f, w)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flownet.kernels.adjoint import Gradient, Weights
+from flownet.kernels.adjoint_chain import chain_gradient
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.exact import solve_exact
 from flownet.kernels.exact_laws import reasons_against
@@ -15,6 +17,13 @@ from flownet.solvers.calendars import calendar_reasons
 def solve_chain(compiled: CompiledNetwork, **options: Any) -> Measures:
     """Return the steady state of the chain of a network."""
     return solve_exact(compiled, **options).measures
+
+
+def chain_slopes(
+    compiled: CompiledNetwork, measures: Measures, weights: Weights, **options: Any
+) -> Gradient | None:
+    """Return the gradient of a weighting of the chain's measures; see `chain_gradient`."""
+    return None if measures.growth_rate.any() else chain_gradient(compiled, weights, **options)
 
 
 def chain_reasons(compilation: Compilation, *, fit: bool = False, **options: Any) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from flownet.kernels import compiled as code
+from flownet.kernels.adjoint import Gradient
+from flownet.kernels.adjoint_open import open_gradient
 from flownet.kernels.blocking_compressed import solve_compressed
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.decomposition import (
@@ -18,7 +20,7 @@ from flownet.kernels.decomposition import (
 )
 from flownet.kernels.product_form import product_form_reasons, solve_product_form
 from flownet.network.compile import Compilation
-from flownet.solvers.chain import chain_reasons, chain_strains, solve_chain
+from flownet.solvers.chain import chain_reasons, chain_slopes, chain_strains, solve_chain
 
 REASONS: Final = {
     "arrivals_not_poisson": "arrivals from outside are not Poisson (arrival_scv is not 1)",
@@ -84,6 +86,11 @@ class Method:
         What ``solve`` may be given for it by keyword.
     automatic : bool
         Whether ``auto`` may take it.
+    gradient : callable, optional
+        From compiled arrays, measures and weights (and `options` by keyword) to the gradient of
+        the weighted sum by one adjoint solve, or None where it cannot tell.
+    iterates : bool
+        Whether `solve` takes a ``tolerance`` at which its fixed point is good enough.
     """
 
     name: str
@@ -95,6 +102,8 @@ class Method:
     strains: Callable[..., list[str]]
     options: tuple[str, ...] = ()
     automatic: bool = True
+    gradient: Callable[..., Gradient | None] | None = None
+    iterates: bool = False
 
     def reasons(self, compilation: Compilation, **options: Any) -> list[str]:
         """Return why this method does not apply, naming the services; empty where it does."""
@@ -179,6 +188,7 @@ METHODS: Final[dict[str, Method]] = {
             "traffic equations; every service as M/M/c (or as an infinite server, or processor "
             "sharing) on its own, which is exact here",
             _none,
+            gradient=open_gradient,
         ),
         Method(
             "decomposition",
@@ -190,6 +200,7 @@ METHODS: Final[dict[str, Method]] = {
             "traffic equations; a linear system for the variability of the flows; every service "
             "as GI/G/c, M/M/c/K, Erlang loss or Erlang A",
             _in_words(decomposition_assumptions, STRAINS),
+            gradient=open_gradient,
         ),
         Method(
             "blocking",
@@ -201,6 +212,7 @@ METHODS: Final[dict[str, Method]] = {
             "a small Markov chain a service over the jobs there, those that wait for a place there "
             "and its own blocked servers, coupled by a fixed point",
             _in_words(_blocking_strains, STRAINS),
+            iterates=True,
         ),
         Method(
             "exact",
@@ -213,6 +225,7 @@ METHODS: Final[dict[str, Method]] = {
             chain_strains,
             options=("max_states", "truncation_mass", "fit"),
             automatic=False,
+            gradient=chain_slopes,
         ),
     )
 }

@@ -13,6 +13,7 @@ import numpy as np
 from flownet.display import html_of_text
 from flownet.errors import InputError, UnconvergedError
 from flownet.kernels import compiled as code
+from flownet.kernels.adjoint import Gradient, Weights
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
@@ -245,16 +246,32 @@ class Solution:
             return (f"method '{self.method}' did not converge: its numbers cannot be read",)
         return explain.warnings_of(self)
 
-    def again(self, arrays: CompiledNetwork) -> Solution:
+    def again(self, arrays: CompiledNetwork, *, sharp: float | None = None) -> Solution:
         """Return the solution of changed arrays by the same method, for what-if questions.
 
-        The labels, prices and the ``network`` stay those of this solution.
+        The labels, prices and the ``network`` stay those of this solution. Where the method
+        iterates, `sharp` is the residual at which it stops.
         """
         from flownet.solvers.register import METHODS
 
         compilation = dataclasses.replace(self.compilation, arrays=arrays)
-        measures = METHODS[self.method].solve(arrays, **self.options)
+        method = METHODS[self.method]
+        finer = {"tolerance": sharp} if sharp is not None and method.iterates else {}
+        measures = method.solve(arrays, **self.options, **finer)
         return dataclasses.replace(self, compilation=compilation, measures=measures)
+
+    def gradient(self, weights: Weights) -> Gradient | None:
+        """Return the derivatives of a weighting of the measures by one adjoint solve.
+
+        None where the method has none, or its adjoint cannot tell them in this network.
+        """
+        from flownet.solvers.register import METHODS
+
+        slopes = METHODS[self.method].gradient
+        if slopes is None:
+            return None
+        compilation, measures = self._checked()
+        return slopes(compilation.arrays, measures, weights, **self.options)
 
     # what goals ask
 
