@@ -69,12 +69,17 @@ def read_rows(path: Path, largest: int = 200_000_000) -> list[dict[str, str]]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file in one step: it holds either all of the new text or what it held before."""
+    """Write a text in one step: the file holds either all of it or what it held before."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file in one step: it holds either all of the data or what it held before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:

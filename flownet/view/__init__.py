@@ -10,15 +10,40 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flownet.view.bars import relief_bars
+    from flownet.view.causes import delay_heatmap, delay_ribbon
+    from flownet.view.distributions import (
+        occupancy_distribution,
+        time_distribution,
+        wait_distribution,
+    )
     from flownet.view.maps import network_map
+    from flownet.view.pictures import save_picture
+    from flownet.view.slopes import slope_chart
 
 _PLACES = {
+    "delay_heatmap": "flownet.view.causes",
+    "delay_ribbon": "flownet.view.causes",
     "network_map": "flownet.view.maps",
+    "occupancy_distribution": "flownet.view.distributions",
+    "relief_bars": "flownet.view.bars",
+    "save_picture": "flownet.view.pictures",
+    "slope_chart": "flownet.view.slopes",
+    "time_distribution": "flownet.view.distributions",
+    "wait_distribution": "flownet.view.distributions",
 }
 """Where each plot lives."""
 
 __all__ = [
+    "delay_heatmap",
+    "delay_ribbon",
     "network_map",
+    "occupancy_distribution",
+    "relief_bars",
+    "save_picture",
+    "slope_chart",
+    "time_distribution",
+    "wait_distribution",
 ]
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-BLUE, VERMILION, ORANGE, GREEN, SKY, PURPLE, YELLOW, BLACK = (
-    "#0072B2", "#D55E00", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#F0E442", "#000000",
+BLUE, VERMILION, ORANGE, GREEN, SKY, PURPLE = (
+    "#0072B2", "#D55E00", "#E69F00", "#009E73", "#56B4E9", "#CC79A7",
 )  # fmt: skip
 """Okabe and Ito (2008), Color Universal Design."""
-SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 INK, SOFT, PALE, LINE = "#10233d", "#51647d", "#a9b4c2", "#d5dde7"
 FONT = 'system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif'
 TITLE_WIDTH = 88
@@ -59,6 +59,19 @@ def with_unit(quantity: str, unit: str) -> str:
     return escaped(f"{quantity} [{unit}]" if unit not in {"", "-"} else quantity)
 
 
+def plural(unit: str) -> str:
+    """Return a unit as it stands after a number in a sentence.
+
+    Examples
+    --------
+    >>> plural("job"), plural("job/day"), plural("-"), plural("GBP/hour")
+    ('jobs', 'jobs per day', '', 'GBP per hour')
+    """
+    top, _, bottom = unit.partition("/")
+    many = {"job": "jobs", "server": "servers"}.get(top, top if bottom or not top else f"{top}s")
+    return {"-": "", "-s": ""}.get(many, many) + (f" per {bottom}" if bottom else "")
+
+
 def figure_of(traces: Any, title: str, height: int, note: str = "", **layout: Any) -> go.Figure:
     """Return a figure in the one style: a title that says the finding, a note below it.
 
@@ -88,7 +101,8 @@ def figure_of(traces: Any, title: str, height: int, note: str = "", **layout: An
         margin=margin,
         font={"family": FONT, "size": 13, "color": INK},
         title={"text": heading, "x": 0, "xref": "container", "xanchor": "left",
-               "y": 1 - 14 / whole, "yref": "container", "yanchor": "top", "pad": {"l": 16},
+               "y": 1 - (14 + 5 * heading.count("<br>")) / whole, "yref": "container",
+               "yanchor": "top", "pad": {"l": 16},
                "font": {"size": 16}},
         colorway=list(SERIES),
         hoverlabel={"align": "left", "font": {"family": FONT}},
