@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from flownet.solvers.times import TimeInSystem
     from flownet.study.compare import Comparison, compare
     from flownet.study.scenario import Scenario
+    from flownet.study.study import Study
+    from flownet.study.study_result import StudyResult
     from flownet.view.report import report
 
 __version__ = "0.1.0"
@@ -56,6 +58,8 @@ _PLACES = {
     "compare": "flownet.study.compare",
     "Comparison": "flownet.study.compare",
     "Scenario": "flownet.study.scenario",
+    "Study": "flownet.study.study",
+    "StudyResult": "flownet.study.study_result",
     "report": "flownet.view.report",
     "FlownetError": "flownet.errors",
     "NetworkError": "flownet.errors",
@@ -76,6 +80,8 @@ __all__ = [
     "Sensitivities",
     "Simulation",
     "Solution",
+    "Study",
+    "StudyResult",
     "TimeInSystem",
     "check",
     "compare",

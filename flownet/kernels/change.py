@@ -1,4 +1,4 @@
-"""Changed copies of compiled arrays: one service's servers or its speed; the original stays."""
+"""Changed copies of compiled arrays: servers, speed, laws, rates; the original stays."""
 
 from __future__ import annotations
 
@@ -52,6 +52,38 @@ def with_service_rate(
             powers = np.array(_SCALES[int(family)])
             values[: powers.size] *= factor ** -powers.astype(np.float64)
     return compiled._replace(service_time=times, service_parameters=parameters, samples=samples)
+
+
+def with_law(
+    compiled: CompiledNetwork,
+    service: int,
+    job_class: int,
+    moments: tuple[float, float],
+    law: tuple[int, tuple[float, ...]],
+) -> CompiledNetwork:
+    """Return a copy in which one class has another law of service at one service.
+
+    Parameters
+    ----------
+    compiled : CompiledNetwork
+    service, job_class : int
+    moments : (float, float)
+        Mean [T] and squared coefficient of variation.
+    law : (int, tuple)
+        Family and up to three parameters; none that needs samples.
+    """
+    family, parameters = law
+    changed = {
+        "service_time": moments[0],
+        "service_scv": moments[1],
+        "service_family": family,
+        "service_parameters": [*parameters, 0.0, 0.0, 0.0][:3],
+    }
+    arrays = {}
+    for name, value in changed.items():
+        arrays[name] = getattr(compiled, name).copy()
+        arrays[name][service, job_class] = value
+    return compiled._replace(**arrays)
 
 
 def _scale_samples(

@@ -61,7 +61,30 @@ def solve(network: Network, method: str = "auto", **options: Any) -> Solution:
     if not isinstance(network, Network):
         message = f"must be a flownet Network, not {type(network).__name__}"
         raise ParameterError([Fault("solve", "network", "", message)])
-    compilation = compile_network(network)
+    return solve_compilation(network, compile_network(network), method, **options)
+
+
+def solve_compilation(
+    network: Network, compilation: Compilation, method: str = "auto", **options: Any
+) -> Solution:
+    """Return the steady state of arrays that were compiled before, or changed since.
+
+    Parameters
+    ----------
+    network : Network
+        Gives the labels and targets of the solution.
+    compilation : Compilation
+        What is solved.
+    method : str
+        As for `solve`.
+    **options
+        As for `solve`.
+
+    Raises
+    ------
+    UnknownNameError, MethodError, ParameterError
+        As `solve`.
+    """
     chosen, choice = _choose(compilation, method, options)
     assumptions = (*calendar_strains(compilation), *chosen.assumptions(compilation, **options))
     return Solution(

@@ -34,14 +34,21 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
     return np.divide(top, bottom, out=np.zeros(np.shape(top)), where=np.asarray(bottom) > 0)
 
 
+def unit_of(column: str, time_unit: str, currency: str) -> str:
+    """Return the unit of a column in the network's own time unit and money.
+
+    Examples
+    --------
+    >>> unit_of("cost", "day", "GBP")
+    'GBP/day'
+    """
+    return UNITS[column].replace("T", time_unit).replace("money", currency or "money")
+
+
 def _labelled(frame: pd.DataFrame, time_unit: str, currency: str) -> pd.DataFrame:
-    money = currency or "money"
-    units = {
-        column: UNITS[column].replace("T", time_unit).replace("money", money)
-        for column in frame.columns
-        if column in UNITS
+    frame.attrs["units"] = {
+        column: unit_of(column, time_unit, currency) for column in frame.columns if column in UNITS
     }
-    frame.attrs["units"] = units
     return frame
 
 
@@ -102,10 +109,8 @@ def _times(a: Floats, b: Floats) -> Floats:
     return np.where(a > 0, a * np.where(a > 0, b, 0.0), 0.0)
 
 
-def service_table(
-    c: Compilation, m: Measures, targets: list[float | None], time_unit: str, currency: str
-) -> pd.DataFrame:
-    """Return one row a service, summed or averaged over classes."""
+def service_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
+    """Return the columns by service, each an array (n,), summed or averaged over classes."""
     by_state = state_columns(c, m)
     total = {name: array.sum(axis=1) for name, array in by_state.items()}
     servers = c.arrays.servers
@@ -117,33 +122,37 @@ def service_table(
     weights = by_state["throughput"]
     admitted = total["arrival_rate"] - total["loss_rate"] - total["overflow_rate"]
     external = c.arrays.external_arrival_rate
+    return {
+        "servers": servers,
+        "arrival_rate": total["arrival_rate"],
+        "throughput": total["throughput"],
+        "offered_load": total["offered_load"],
+        "load_ratio": np.maximum(load, strain) if growing.any() else load,
+        "utilization": ratio(total["number_in_service"], servers),
+        "occupancy": ratio(held, servers),
+        **{name: total[name] for name in _NUMBERS},
+        **{name: _mean(by_state[name], weights) for name in _TIMES},
+        "outside_time": _mean(by_state["outside_time"], np.where(external > 0, external, weights)),
+        "wait_probability": m.wait_probability,
+        "probability_full": m.probability_full,
+        "blocking_probability": m.blocking_probability,
+        "loss_probability": ratio(total["loss_rate"], total["arrival_rate"]),
+        "loss_rate": total["loss_rate"],
+        "overflow_rate": total["overflow_rate"],
+        "abandonment_probability": ratio(total["abandonment_rate"], admitted),
+        "growth_rate": total["growth_rate"],
+        "delay": total["delay"],
+        "arrival_scv": m.arrival_scv,
+        "departure_scv": m.departure_scv,
+    }
+
+
+def service_table(
+    c: Compilation, m: Measures, targets: list[float | None], time_unit: str, currency: str
+) -> pd.DataFrame:
+    """Return one row a service, summed or averaged over classes."""
     frame = pd.DataFrame(
-        {
-            "organisation": c.organisations,
-            "servers": servers,
-            "arrival_rate": total["arrival_rate"],
-            "throughput": total["throughput"],
-            "offered_load": total["offered_load"],
-            "load_ratio": np.maximum(load, strain) if growing.any() else load,
-            "utilization": ratio(total["number_in_service"], servers),
-            "occupancy": ratio(held, servers),
-            **{name: total[name] for name in _NUMBERS},
-            **{name: _mean(by_state[name], weights) for name in _TIMES},
-            "outside_time": _mean(
-                by_state["outside_time"], np.where(external > 0, external, weights)
-            ),
-            "wait_probability": m.wait_probability,
-            "probability_full": m.probability_full,
-            "blocking_probability": m.blocking_probability,
-            "loss_probability": ratio(total["loss_rate"], total["arrival_rate"]),
-            "loss_rate": total["loss_rate"],
-            "overflow_rate": total["overflow_rate"],
-            "abandonment_probability": ratio(total["abandonment_rate"], admitted),
-            "growth_rate": total["growth_rate"],
-            "delay": total["delay"],
-            "arrival_scv": m.arrival_scv,
-            "departure_scv": m.departure_scv,
-        },
+        {"organisation": c.organisations, **service_columns(c, m)},
         index=pd.Index(c.services, name="service"),
     )
     if any(target is not None for target in targets):
@@ -163,34 +172,37 @@ def _mean(values: Floats, weights: Floats) -> Floats:
     return ratio(_times(weights, values).sum(axis=1), weights.sum(axis=1))
 
 
+def class_columns(c: Compilation, m: Measures, journeys: Journeys) -> dict[str, Floats]:
+    """Return the columns by class, each an array (R,), end to end."""
+    external = c.arrays.external_arrival_rate
+    out = leaving(c.arrays, m)
+    return {
+        "external_arrival_rate": external.sum(axis=0),
+        "throughput": out.leaving_rate,
+        "number_present": state_columns(c, m)["number_present"].sum(axis=0),
+        "in_transit": out.in_transit,
+        "number_outside": m.number_outside.sum(axis=0),
+        "system_response_time": journeys.system_response_time,
+        "delay_time": journeys.delay_time,
+        "served_probability": journeys.served_probability,
+        "loss_rate": m.loss_rate.sum(axis=0),
+        "overflow_rate": m.overflow_rate.sum(axis=0),
+        "abandonment_rate": m.abandonment_rate.sum(axis=0),
+        "growth_rate": m.growth_rate.sum(axis=0),
+    }
+
+
 def class_table(
     c: Compilation, m: Measures, journeys: Journeys, time_unit: str, currency: str
 ) -> pd.DataFrame:
     """Return one row a job class, end to end, by the class in which a job enters."""
-    external = c.arrays.external_arrival_rate
-    out = leaving(c.arrays, m)
-    frame = pd.DataFrame(
-        {
-            "external_arrival_rate": external.sum(axis=0),
-            "throughput": out.leaving_rate,
-            "number_present": state_columns(c, m)["number_present"].sum(axis=0),
-            "in_transit": out.in_transit,
-            "number_outside": m.number_outside.sum(axis=0),
-            "system_response_time": journeys.system_response_time,
-            "delay_time": journeys.delay_time,
-            "served_probability": journeys.served_probability,
-            "loss_rate": m.loss_rate.sum(axis=0),
-            "overflow_rate": m.overflow_rate.sum(axis=0),
-            "abandonment_rate": m.abandonment_rate.sum(axis=0),
-            "growth_rate": m.growth_rate.sum(axis=0),
-        },
-        index=pd.Index(c.classes, name="class"),
-    )
+    index = pd.Index(c.classes, name="class")
+    frame = pd.DataFrame(class_columns(c, m, journeys), index=index)
     return _labelled(frame, time_unit, currency)
 
 
-def system_series(c: Compilation, m: Measures) -> pd.Series[float]:
-    """Return the totals of the whole network and its costs."""
+def system_totals(c: Compilation, m: Measures) -> dict[str, float]:
+    """Return the totals of the whole network and its costs by name."""
     out: Leaving = leaving(c.arrays, m)
     by_state = state_columns(c, m)
     finite = np.isfinite(c.arrays.servers)
@@ -198,25 +210,27 @@ def system_series(c: Compilation, m: Measures) -> pd.Series[float]:
     delay = float(_times(c.cost_of_delay, by_state["delay"]).sum())
     turned_away = m.loss_rate + m.overflow_rate + m.abandonment_rate
     loss = float(_times(np.nan_to_num(c.cost_of_loss), turned_away).sum())
-    return pd.Series(
-        {
-            "external_arrival_rate": float(c.arrays.external_arrival_rate.sum()),
-            "throughput": float(out.leaving_rate.sum()),
-            "number_present": float(by_state["number_present"].sum()),
-            "in_transit": float(out.in_transit.sum()),
-            "number_outside": float(m.number_outside.sum()),
-            "delay": float(by_state["delay"].sum()),
-            "loss_rate": float(m.loss_rate.sum()),
-            "overflow_rate": float(m.overflow_rate.sum()),
-            "abandonment_rate": float(m.abandonment_rate.sum()),
-            "growth_rate": float(m.growth_rate.sum()),
-            "cost_capacity": capacity,
-            "cost_delay": delay,
-            "cost_loss": loss,
-            "cost": capacity + delay + loss,
-        },
-        name="system",
-    )
+    return {
+        "external_arrival_rate": float(c.arrays.external_arrival_rate.sum()),
+        "throughput": float(out.leaving_rate.sum()),
+        "number_present": float(by_state["number_present"].sum()),
+        "in_transit": float(out.in_transit.sum()),
+        "number_outside": float(m.number_outside.sum()),
+        "delay": float(by_state["delay"].sum()),
+        "loss_rate": float(m.loss_rate.sum()),
+        "overflow_rate": float(m.overflow_rate.sum()),
+        "abandonment_rate": float(m.abandonment_rate.sum()),
+        "growth_rate": float(m.growth_rate.sum()),
+        "cost_capacity": capacity,
+        "cost_delay": delay,
+        "cost_loss": loss,
+        "cost": capacity + delay + loss,
+    }
+
+
+def system_series(c: Compilation, m: Measures) -> pd.Series[float]:
+    """Return the totals of the whole network and its costs."""
+    return pd.Series(system_totals(c, m), name="system")
 
 
 def blocked_by_table(c: Compilation, m: Measures) -> pd.DataFrame:
