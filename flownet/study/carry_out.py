@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import networkx as nx
@@ -18,6 +18,12 @@ from flownet.study.changes import EVERY, Change, failure, is_number
 from flownet.study.pooling import pool
 
 SCALABLE = ("number", "probability")
+INSTEAD: Final = {
+    "service_time": "service_distribution",
+    "servers": "server_calendar",
+    "external_arrival_rate": "external_arrival_calendar",
+}
+"""What may stand in place of an attribute, and is multiplied with it."""
 
 
 def known_service(graph: nx.DiGraph, name: Any, where: str) -> Any:
@@ -123,8 +129,7 @@ def _scale(graph: nx.DiGraph, change: Change, where: str) -> None:
 
 def _has(data: Mapping[str, Any], row: Attribute) -> bool:
     """Return whether a service says, or defaults to, something that a factor changes."""
-    law = row.name == "service_time" and "service_distribution" in data
-    return law or data.get(row.name, row.default) not in (None, 0.0)
+    return INSTEAD.get(row.name) in data or data.get(row.name, row.default) not in (None, 0.0)
 
 
 def _scale_one(
@@ -136,8 +141,9 @@ def _scale_one(
     where: str,
 ) -> None:
     name = row.name
-    if name == "service_time" and "service_distribution" in data:
-        row, name = SERVICE["service_distribution"], "service_distribution"
+    if INSTEAD.get(name) in data:
+        name = INSTEAD[name]
+        row = SERVICE[name]
     value = data.get(name, row.default)
     if value is None:
         raise failure(where, name, "", "is not given here: set it instead")
@@ -155,9 +161,11 @@ def _scale_one(
 
 
 def _times(row: Attribute, value: Any, factor: float) -> Any:
-    """Return `value` times `factor`: of a law, its times; unlimited stays unlimited."""
+    """Return `value` times `factor`: of a law its times, of a calendar its values."""
     if row.kind == "distribution":
         return scaled_table(value, factor)
+    if row.kind == "calendar":
+        return [{**step, "value": step["value"] * factor} for step in value]
     return value if value == math.inf else value * factor
 
 
@@ -216,6 +224,7 @@ def _close(graph: nx.DiGraph, change: Change, where: str) -> None:
             whole = dict.fromkeys(class_names(graph), 1.0)
             _redirect(graph, (start, closed, new), whole, where)
         row = table["external_arrival_rate"]
+        _constant(graph, (closed, new), INSTEAD[row.name], where)
         _add_rates(graph, graph.nodes[new], targets[0], row)
     graph.remove_node(closed)
 
@@ -232,8 +241,21 @@ def _add_rates(
         data[row.name] = values.pop() if len(classes) == 1 else total
 
 
+def _constant(graph: nx.DiGraph, names: Sequence[Any], calendar: str, where: str) -> None:
+    """Refuse what varies with the time of day."""
+    faults = [
+        Fault(where, calendar, "", f"of '{name}' varies with time: set it by hand")
+        for name in names
+        if calendar in graph.nodes[name]
+    ]
+    if faults:
+        raise ParameterError(faults)
+
+
 def _move(graph: nx.DiGraph, change: Change, where: str) -> None:
-    start, end = (graph.nodes[known_service(graph, name, where)] for name in change.target)
+    names = [known_service(graph, name, where) for name in change.target]
+    _constant(graph, names, INSTEAD["servers"], where)
+    start, end = (graph.nodes[name] for name in names)
     if start is end:
         raise failure(where, "service", f"'{change.target[0]}'", "cannot give servers to itself")
     has, gets = start.get("servers", 1.0), end.get("servers", 1.0)
@@ -295,7 +317,10 @@ def _share(graph: nx.DiGraph, route: tuple[Any, Any], shares: dict[str, float]) 
 
 
 def _pool(graph: nx.DiGraph, change: Change, where: str) -> None:
-    pool(graph, [known_service(graph, name, where) for name in change.target], change.to, where)
+    names = [known_service(graph, name, where) for name in change.target]
+    for calendar in (INSTEAD["servers"], INSTEAD["external_arrival_rate"]):
+        _constant(graph, names, calendar, where)
+    pool(graph, names, change.to, where)
 
 
 CARRIED_OUT: Final[dict[str, Callable[[nx.DiGraph, Change, str], None]]] = {

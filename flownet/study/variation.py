@@ -95,6 +95,8 @@ class Variation:
 
     def _changed(self, made: Compilation, parameter: Parameter, value: float) -> Compilation:
         name, arrays = parameter.attribute, made.arrays
+        if made.calendars is not None and name in POSITIVE:
+            raise LongWay
         if name in ROUTES and len(parameter.target) == 2:
             return dataclasses.replace(made, arrays=self._route(arrays, parameter, value))
         rows = self._rows(parameter)

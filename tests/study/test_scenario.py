@@ -239,3 +239,16 @@ def test_what_a_scenario_holds_cannot_be_changed():
     with pytest.raises(TypeError, match="cannot be changed"):
         scenario.changes[0].attributes["servers"] = 7
     assert copy.deepcopy(scenario) == scenario
+
+
+def test_a_factor_stretches_a_calendar_and_what_cannot_add_up_is_refused():
+    day = [{"start": 0.0, "end": 8.0, "value": 2.0}, {"start": 8.0, "end": 24.0, "value": 6.0}]
+    there = fn.Scenario("s").set("ward", external_arrival_calendar={"b": day})
+    network = clinic(ward={"external_arrival_rate": None})
+    varied = (there + fn.Scenario("t").scale("*", external_arrival_rate=0.5)).apply(network)
+    rows = varied.graph.nodes["ward"]["external_arrival_calendar"]["b"]
+    assert [row["value"] for row in rows] == [1.0, 3.0]
+    assert varied.graph.nodes["desk"]["external_arrival_rate"] == {"a": 4.5}
+    for refused in (there.close("ward", to="home"), there.pool("ward", "desk", into="both")):
+        with pytest.raises(ParameterError, match="varies with time"):
+            refused.apply(network)
