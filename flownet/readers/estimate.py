@@ -130,7 +130,8 @@ def _find_arrivals(stays: Stays, steps: Steps, setting: Setting, found: Findings
             found.rhythm[cell] = p
         if not poisson and at.size > THIN:
             _, _, value, error = moments_of(np.diff(when))
-            scv = positive(value, error, at.size - 1, setting.confidence)
+            if math.isfinite(value) and value > 0:
+                scv = positive(value, error, at.size - 1, setting.confidence)
         found.arrivals[cell] = (rate, test, scv)
 
 

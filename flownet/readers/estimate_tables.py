@@ -14,7 +14,7 @@ from flownet.readers.estimate_document import PARAMETERS, Draft
 from flownet.readers.log_quality import CODE
 from flownet.readers.log_rows import Rows
 from flownet.readers.stay_laws import weights_of
-from flownet.readers.stays import BACK, UNKNOWN, Stays, Steps
+from flownet.readers.stays import BACK, LEFT, UNKNOWN, Stays, Steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,6 +192,12 @@ def sentences(
         assumed.append(
             "The log does not tell when a server was free again: every stay is all service. Stays "
             "that end only when the next place opens make service times too long."
+        )
+    ended = int((stays.ends_with & (steps.after == LEFT)).sum())
+    if ended:
+        assumed.append(
+            f"{ended:,} cases were taken to have left with their last event; say which activities "
+            "mean leaving, or censored_at where cases go on."
         )
     unknown = int((steps.after == UNKNOWN).sum())
     if unknown:

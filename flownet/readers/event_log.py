@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,12 +17,15 @@ from flownet.readers import estimate_tables as tables
 from flownet.readers.estimate import Setting, arrival_times, check_names, find_all
 from flownet.readers.estimate_document import draft_of
 from flownet.readers.estimated_network import EstimatedNetwork
+from flownet.readers.log_events import Marks
 from flownet.readers.log_quality import CODE, data_report
-from flownet.readers.log_rows import POINTS, Rows, read_rows_of
+from flownet.readers.log_rows import Rows, correct_clocks, read_rows_of
 from flownet.readers.log_times import Clock, check_zone, instant
 from flownet.readers.stay_laws import FAMILIES
-from flownet.readers.stays import Marks, Stays, Steps, decide_used, selected, stays_of, steps_of
+from flownet.readers.stays import Stays, Steps, decide_used, selected, stays_of, steps_of
 from flownet.units import SECONDS
+
+Column = str | Mapping[str, str] | None
 
 GUESSED_UNITS: Final = ((600.0, "minute"), (2 * 86400.0, "hour"), (math.inf, "day"))
 """The time unit where none is given, by the median stay in seconds."""
@@ -29,23 +34,24 @@ GUESSED_UNITS: Final = ((600.0, "minute"), (2 * 86400.0, "hour"), (math.inf, "da
 def from_event_log(
     log: Any,
     *,
-    case: str | None = None,
-    activity: str | None = None,
-    start: str | None = None,
-    complete: str | None = None,
-    timestamp: str | None = None,
-    arrived: str | None = None,
-    left: str | None = None,
-    lifecycle: str | None = None,
-    resource: str | None = None,
-    job_class: str | None = None,
-    organisation: str | None = None,
+    case: Column = None,
+    activity: Column = None,
+    start: Column = None,
+    complete: Column = None,
+    timestamp: Column = None,
+    arrived: Column = None,
+    left: Column = None,
+    lifecycle: Column = None,
+    resource: Column = None,
+    job_class: Column = None,
+    organisation: Column = None,
+    instance: Column = None,
     time_unit: str | None = None,
     time_zone: str | None = None,
     day_first: bool | None = None,
     services: Mapping[str, str | None] | None = None,
     leaving: Collection[str] = (),
-    timestamp_marks: Marks = "start",
+    timestamp_marks: Marks | None = None,
     leaves_after: float = math.inf,
     returns_within: float = 0.0,
     observed_from: Any = None,
@@ -68,10 +74,11 @@ def from_event_log(
         timestamp, and perhaps lifecycle): pandas, polars or any frame of the interchange
         protocol; ``.csv``, ``.parquet``, ``.xes``. Several are joined on the case.
     case, activity, start, complete, timestamp, arrived, left, lifecycle, resource, job_class, \
-organisation : str, optional
+organisation, instance : str or mapping of organisation to str, optional
         Columns; those that are plain by their names (pm4py's too) need not be given, and the
         report says what was taken. `arrived` is when the job came to the service, `left` when it
-        freed its server: with them waiting and being blocked are told from service.
+        freed its server: with them waiting and being blocked are told from service. `instance`
+        tells which events of a lifecycle belong together.
     time_unit : str, optional
         Of the network, of `leaves_after`, `returns_within` and `clock_offsets`, and of times that
         are mere numbers (there it is needed); otherwise chosen by the median stay.
@@ -84,8 +91,9 @@ organisation : str, optional
         Activity to service; activities that are absent or None are left out.
     leaving : collection of str
         Activities that say that the job leaves.
-    timestamp_marks : {'start', 'complete'}
-        What a single time marks: stays last to the next event, or from the one before.
+    timestamp_marks : {'start', 'complete'}, optional
+        What a single time marks: stays last to the next event, or from the one before. Where it
+        is not given, a column of ends alone marks ends, any other single time beginnings.
     leaves_after : float
         A longer gap between two stays of a case means that the job had left, in time units.
     returns_within : float
@@ -148,17 +156,22 @@ organisation : str, optional
         "case": case, "activity": activity, "start": start, "complete": complete,
         "timestamp": timestamp, "arrived": arrived, "left": left, "lifecycle": lifecycle,
         "resource": resource, "job_class": job_class, "organisation": organisation,
+        "instance": instance,
     }  # fmt: skip
-    rows = read_rows_of(_logs(log), columns, clock)
+    logs = _logs(log)
+    rows = read_rows_of(logs, columns, clock)
     if not rows.dated and time_unit is None:
         message = "is needed where times are mere numbers: second, minute, hour, day …"
         raise ParameterError([Fault("from_event_log", "time_unit", "", message)])
-    _correct_clocks(rows, clock_offsets or {}, clock.seconds)
+    correct_clocks(rows, clock_offsets or {}, clock.seconds)
     stays = stays_of(rows, services=services, leaving=leaving, marks=timestamp_marks)
     unit = time_unit or _guessed_unit(stays, rows)
     second = SECONDS[unit]
-    begin = -math.inf if observed_from is None else instant(observed_from, clock, "observed_from")
-    drawn = _drawn(censored_at, stays, clock)
+    begin = _told(observed_from, "observed_from", rows, clock, -math.inf)
+    if isinstance(censored_at, str) and censored_at == "last":
+        drawn = float(np.nanmax(stays.last_time))
+    else:
+        drawn = _told(censored_at, "censored_at", rows, clock, math.inf)
     stays = _within(rows, stays, begin, drawn)
     decide_used(rows, stays, drawn)
     steps = steps_of(
@@ -182,7 +195,7 @@ organisation : str, optional
         network = Network.from_dict(draft.document)
     except NetworkError as error:
         raise NetworkError([*error.faults, *_hints(setting)], "the estimated network") from error
-    report = data_report(rows.status, rows.columns, rows.notes)
+    report = data_report(rows.status, rows.source, _names(logs), rows.columns, rows.notes)
     return EstimatedNetwork(
         network=network, report=report, assumptions=tuple(assumptions), warnings=tuple(warnings),
         **tables.tables_of(rows, stays, steps, found, setting, draft),
@@ -204,7 +217,7 @@ def _tried(families: Sequence[str] | None) -> tuple[str, ...]:
 
 def _check(
     time_unit: str | None, confidence: float, families: Sequence[str] | None, leaves_after: float,
-    returns_within: float, marks: str,
+    returns_within: float, marks: str | None,
 ) -> None:  # fmt: skip
     units = ", ".join(SECONDS)
     checks = (
@@ -218,7 +231,7 @@ def _check(
         ),
         ("leaves_after", leaves_after, leaves_after >= 0, "at least 0"),
         ("returns_within", returns_within, returns_within >= 0, "at least 0"),
-        ("timestamp_marks", marks, marks in {"start", "complete"}, "'start' or 'complete'"),
+        ("timestamp_marks", marks, marks in {"start", "complete", None}, "'start' or 'complete'"),
     )
     faults = [
         Fault("from_event_log", name, repr(value), f"must be {right}")
@@ -231,29 +244,29 @@ def _check(
 
 def _logs(log: Any) -> list[tuple[str, Any]]:
     """Return organisation and log of one or several logs."""
-    plain = (str, int, float)
-    if isinstance(log, Mapping) and not any(
-        isinstance(value, (list, tuple, np.ndarray)) for value in log.values()
-    ):
+    if isinstance(log, Mapping) and all(_is_log(each) for each in log.values()):
         return [(str(organisation), each) for organisation, each in log.items()]
-    if isinstance(log, (list, tuple)) and log and not isinstance(log[0], (Mapping, *plain)):
-        return [("", each) for each in log]
-    if isinstance(log, (list, tuple)) and log and all(isinstance(each, str) for each in log):
+    if isinstance(log, (list, tuple)) and log and all(_is_log(each) for each in log):
         return [("", each) for each in log]
     return [("", log)]
 
 
-def _correct_clocks(rows: Rows, offsets: Mapping[str, float], second: float) -> None:
-    names = rows.names["organisation"]
-    for organisation, ahead in offsets.items():
-        if organisation not in names:
-            message = f"is no organisation of the log; there are {', '.join(names) or 'none'}"
-            raise ParameterError(
-                [Fault("from_event_log", "clock_offsets", repr(organisation), message)]
-            )
-        which = rows.texts["organisation"] == names.index(organisation)
-        for role in POINTS:
-            rows.times[role][which] -= ahead * second
+def _is_log(value: Any) -> bool:
+    """Return whether a value is a log of its own, and no row or column of one."""
+    if isinstance(value, (str, os.PathLike)) or hasattr(value, "__dataframe__"):
+        return True
+    # a pandas Series offers Arrow's stream too, but has no columns
+    if hasattr(value, "columns") or hasattr(value, "column_names"):
+        return True
+    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
+
+
+def _names(logs: Sequence[tuple[str, Any]]) -> list[str]:
+    """Return a name for each log: its organisation, its file, or its number."""
+    return [
+        organisation or (Path(each).name if isinstance(each, (str, os.PathLike)) else str(k + 1))
+        for k, (organisation, each) in enumerate(logs)
+    ]
 
 
 def _guessed_unit(stays: Stays, rows: Rows) -> str:
@@ -265,12 +278,15 @@ def _guessed_unit(stays: Stays, rows: Rows) -> str:
     return unit
 
 
-def _drawn(censored_at: Any, stays: Stays, clock: Clock) -> float:
-    if censored_at is None:
-        return math.inf
-    if isinstance(censored_at, str) and censored_at == "last":
-        return float(np.nanmax(stays.last_time))
-    return instant(censored_at, clock, "censored_at")
+def _told(value: Any, what: str, rows: Rows, clock: Clock, otherwise: float) -> float:
+    """Return a time that the caller gives, of the kind that the log has."""
+    if value is None:
+        return otherwise
+    seconds, dated = instant(value, clock, what)
+    if dated != rows.dated:
+        message = f"must be a {'date' if rows.dated else 'number'} as the log's times are"
+        raise ParameterError([Fault("from_event_log", what, repr(value), message)])
+    return seconds
 
 
 def _within(rows: Rows, stays: Stays, begin: float, drawn: float) -> Stays:

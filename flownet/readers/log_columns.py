@@ -27,6 +27,7 @@ KNOWN: Final[dict[str, tuple[str, ...]]] = {
     "resource": ("org:resource", "resource", "staff", "bed"),
     "job_class": ("job_class", "class", "case_class", "patient_class", "case:job_class"),
     "organisation": ("organisation", "organization", "org:group", "provider", "trust"),
+    "instance": ("concept:instance", "activity_instance_id", "activity_instance", "instance"),
 }  # fmt: skip
 """Names by which a column is recognized, small letters, the surest first (XES and pm4py's too)."""
 
@@ -78,6 +79,14 @@ def recognized(
                 break
     _settle(columns, words)
     _require(columns, names)
+    twice = set(frame.columns[frame.columns.duplicated()])
+    faults = [
+        Fault("event log", role, repr(name), "is the name of several columns")
+        for role, name in columns.items()
+        if name in twice
+    ]
+    if faults:
+        raise ReadError(faults, "event log")
     return columns, words
 
 
@@ -113,13 +122,21 @@ def _require(columns: Mapping[str, str], names: list[str]) -> None:
 
 def text_codes(column: Any) -> tuple[Any, list[str]]:
     """Return a text column as whole numbers and their texts; -1 where empty or blank."""
+    import numpy as np
     import pandas as pd
 
-    codes, values = pd.factorize(column, use_na_sentinel=True)
-    texts = [str(value).strip() for value in values]
+    try:
+        codes, values = pd.factorize(column, use_na_sentinel=True)
+    except TypeError:  # lists and the like cannot be told apart but by their texts
+        codes, values = pd.factorize(column.map(str, "ignore"), use_na_sentinel=True)
     known: dict[str, int] = {}
-    to = [-1 if text == "" else known.setdefault(text, len(known)) for text in texts]
-    import numpy as np
-
+    to = [-1 if text == "" else known.setdefault(text, len(known)) for text in map(_text, values)]
     mapping = np.array([*to, -1], dtype=np.int64)  # the last one is where codes of -1 look
     return mapping[codes], list(known)
+
+
+def _text(value: Any) -> str:
+    """Return a value as text; 12.0 as 12, since a gap among whole numbers makes them fractions."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()

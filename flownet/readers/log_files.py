@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS: Final = (".csv", ".csv.gz", ".parquet", ".xes", ".xes.gz")
+CONTROL: Final = {*range(9), *range(14, 32)} - {27}
 LOOK: Final = 1 << 16
 """So many bytes show whether a file is a table of text."""
 
 
-Look = Callable[["pd.DataFrame"], Collection[str]]
-"""Takes the columns of a table without their rows; returns those to read."""
+Look = Callable[["pd.DataFrame"], tuple[Collection[str], Collection[str]]]
+"""Takes the columns of a table without their rows; returns those of texts and of times."""
+MARKS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"PK\x03\x04": "a spreadsheet or zip",
+                b"%PDF": "PDF", b"PAR1": "Parquet", b"\x1f\x8b": "compressed"}  # fmt: skip
+"""How files begin that are not what their names say."""
 
 
 def frame_of(log: Any, look: Look) -> pd.DataFrame:
@@ -114,9 +118,13 @@ def _from_csv(path: Path, look: Look) -> pd.DataFrame:
             head = stream.read(LOOK)
     except (OSError, EOFError) as error:
         raise _refused(path.name, f"cannot be read: {error}") from error
-    if b"\0" in head:
-        raise _refused(path.name, "is not a table of text (UTF-8 or ASCII): it holds null bytes")
-    first, *more = head.split(b"\n", 1)
+    for mark, kind in MARKS.items():
+        if head.startswith(mark):
+            raise _refused(path.name, f"is {kind}, not a table of text: save it as CSV in UTF-8")
+    if CONTROL.intersection(head):
+        message = "is not a table of text (UTF-8 or ASCII): it holds null bytes or their like"
+        raise _refused(path.name, message)
+    first, *more = head.removeprefix(b"\xef\xbb\xbf").replace(b"\r", b"\n").split(b"\n", 1)
     if not more and len(head) == LOOK:
         raise _refused(path.name, f"is not a table: its first line is longer than {LOOK:,} bytes")
     separator = max((b",", b";", b"\t", b"|"), key=first.count)
@@ -126,12 +134,18 @@ def _from_csv(path: Path, look: Look) -> pd.DataFrame:
     options: dict[str, Any] = {"sep": separator.decode(), "encoding": "utf-8-sig"}
     try:
         names = pd.read_csv(io.BytesIO(first + b"\n"), nrows=0, **options)
-        wanted = set(look(names))
+        texts, times = look(names)
+        wanted = {*texts, *times}
+        places = [k for k, name in enumerate(names.columns) if name in wanted]
+        # leading zeros belong to an identity
+        kinds = dict.fromkeys(texts, str)
         return pd.read_csv(
-            path, usecols=[k for k, name in enumerate(names.columns) if name in wanted],
-            low_memory=False, keep_default_na=False, na_values=["", "NaT", "NULL", "null"],
-            **options,
+            path, usecols=places, dtype=kinds, low_memory=False, keep_default_na=False,
+            na_values=["", "NaT", "NULL", "null"], **options,
         )  # fmt: skip
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8: {error.reason} {error.object[error.start : error.start + 1]!r}"
+        raise _refused(path.name, f"{message}; save it as CSV in UTF-8") from error
     except (ValueError, OSError, EOFError) as error:  # pandas' parser errors are ValueErrors
         detail = str(error).splitlines()[0]
         raise _refused(path.name, f"is not a table of text: {detail}") from error
@@ -150,13 +164,17 @@ def _from_parquet(path: Path) -> pd.DataFrame:
 def _from_xes(path: Path) -> pd.DataFrame:
     """Read XES through pm4py, once it is sure that no entity can be declared."""
     refuse_entities(path)
+    fault = ""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # those of pm4py and of what it imports
+        # those of pm4py and of what it imports, and of files that it leaves open where it fails
+        warnings.simplefilter("ignore")
         pm4py = library("pm4py", "xes", "reading XES")
         try:
             frame: pd.DataFrame = pm4py.read_xes(str(path), return_legacy_log_object=False)
-        except Exception as error:  # pm4py and its parsers raise errors of many families
-            raise _refused(path.name, f"is not XES: {error}") from error
+        except Exception as error:  # noqa: BLE001  # of many families; told as ours below
+            fault = f"is not XES: {str(error) or type(error).__name__}"
+    if fault:
+        raise _refused(path.name, fault)
     return frame
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,6 +24,7 @@ RULES: Final[dict[str, str]] = {
     "missing activity": "refused: names no activity",
     "unreadable time": "refused: a time that cannot be read as one",
     "no time": "refused: no time at all",
+    "placeholder date": "refused: a date such as 1900-01-01 or 9999-12-31, which stands for none",
     "end before beginning": "refused: the stay would end before it began",
     "duplicate": "refused: says the same as another row",
     "other activity": "left out: its activity is not among the services asked for",
@@ -43,6 +45,8 @@ class DataReport:
     ----------
     rows : pandas.DataFrame
         By rule: number of rows, their share, and what the rule means; they add up to all rows.
+    logs : pandas.DataFrame
+        By log: number of rows, and how many of them were used, refused and left out.
     columns : dict
         Which column was taken for what, and whether the caller said so or it was recognized.
     notes : tuple of str
@@ -50,6 +54,7 @@ class DataReport:
     """
 
     rows: pd.DataFrame
+    logs: pd.DataFrame
     columns: dict[str, str]
     notes: tuple[str, ...] = ()
 
@@ -68,12 +73,24 @@ class DataReport:
         """Number of rows refused."""
         return self._of("refused")
 
+    @property
+    def left_out(self) -> int:
+        """Number of rows that are sound but not asked for."""
+        return self._of("left out")
+
     def _of(self, word: str) -> int:
         return int(self.rows.loc[self.rows["meaning"].str.startswith(word), "rows"].sum())
 
     def __str__(self) -> str:
         """Return the report as text, without the rules that met no row."""
-        lines = [f"{self.read:,} rows read, {self.used:,} used, {self.refused:,} refused"]
+        out = f", {self.left_out:,} left out" if self.left_out else ""
+        lines = [f"{self.read:,} rows read, {self.used:,} used, {self.refused:,} refused{out}"]
+        if len(self.logs) > 1:
+            lines += [
+                f"  log {name}: {row['rows']:,} rows, {row['used']:,} used, "
+                f"{row['refused']:,} refused, {row['left_out']:,} left out"
+                for name, row in self.logs.iterrows()
+            ]
         lines += [f"  column {name}: {what}" for name, what in self.columns.items()]
         for rule, row in self.rows.iterrows():
             if row["rows"]:
@@ -87,13 +104,17 @@ class DataReport:
         """Return the report as plain values for JSON."""
         return {
             "rows": {str(rule): int(count) for rule, count in self.rows["rows"].items()},
+            "logs": self.logs.reset_index().to_dict("records"),
             "columns": dict(self.columns),
             "notes": list(self.notes),
         }
 
 
-def data_report(status: Integers, columns: dict[str, str], notes: list[str]) -> DataReport:
-    """Return the report on rows whose rules are known."""
+def data_report(
+    status: Integers, source: Integers, logs: Sequence[str], columns: dict[str, str],
+    notes: Sequence[str],
+) -> DataReport:  # fmt: skip
+    """Return the report on rows whose rules are known, of logs by their names."""
     import pandas as pd
 
     counts = np.bincount(status, minlength=len(RULES))
@@ -105,4 +126,10 @@ def data_report(status: Integers, columns: dict[str, str], notes: list[str]) -> 
         },
         index=pd.Index(list(RULES), name="rule"),
     )
-    return DataReport(rows, columns, tuple(notes))
+    by_log = {"rows": np.bincount(source, minlength=len(logs))}
+    for word in ("used", "refused", "left out"):
+        codes = [CODE[rule] for rule, meaning in RULES.items() if meaning.startswith(word)]
+        which = np.isin(status, codes)
+        by_log[word.replace(" ", "_")] = np.bincount(source[which], minlength=len(logs))
+    table = pd.DataFrame(by_log, index=pd.Index(logs, name="log"))
+    return DataReport(rows, table, columns, tuple(notes))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +12,14 @@ from numpy.typing import NDArray
 from flownet.errors import Fault, ParameterError, ReadError
 from flownet.kernels.compiled import Floats, Integers
 from flownet.network.values import nearest
-from flownet.readers.log_quality import CODE, UNDECIDED
-from flownet.readers.log_rows import POINTS, Rows
+from flownet.readers.log_events import Marks, bound_events, join_lifecycles, never_followed
+from flownet.readers.log_quality import CODE
+from flownet.readers.log_rows import BEGINS, ENDS_IT, POINTS, Rows
 
-Marks = Literal["start", "complete"]
 UNKNOWN, LEFT, ON, BACK = 0, 1, 2, 3
 """What followed a stay: not told, the job left for good, went on, came back after leaving."""
 
-SCHEDULED: Final = {"schedule", "enqueue", "arrive", "request"}
-STARTED: Final = {"start", "begin", "started"}
-COMPLETED: Final = {"complete", "completed", "end", "finish", "stop"}
+USED: Final = [CODE[rule] for rule in ("timed", "open", "untimed", "leaving")]
 MOST_SERVICES: Final = 1000
 
 
@@ -40,6 +39,8 @@ class Stays(NamedTuple):
     """When the server was free again; the same as `finished` where the log tells no more."""
     gone: Floats
     """When the job was marked as having left the system; nan where it was not."""
+    ends_with: NDArray[np.bool_]
+    """Whether the job's leaving can only be told by there being no further event."""
     services: tuple[str, ...]
     owners: tuple[str, ...]
     classes: tuple[str, ...]
@@ -71,7 +72,7 @@ def stays_of(
     *,
     services: Mapping[str, str | None] | None,
     leaving: Collection[str],
-    marks: Marks,
+    marks: Marks | None,
 ) -> Stays:
     """Return the stays that the rows tell.
 
@@ -83,23 +84,26 @@ def stays_of(
         Where `services` or `leaving` name an activity that the log has not.
     """
     _check_known(rows, [*(services or {}), *leaving])
-    if not rows.single or np.unique(rows.texts["lifecycle"]).size > 1:
-        _join_lifecycles(rows)
+    if np.unique(rows.texts["lifecycle"]).size > 1:
+        join_lifecycles(rows)
+    if marks is not None:
+        rows.kind[rows.events] = BEGINS if marks == "start" else ENDS_IT
     names = np.array([*rows.names["activity"], ""], dtype=object)
-    leaves = set(leaving) | _never_followed(rows, services, leaving, marks)
+    leaves = set(leaving)
+    if services is None and not leaving:
+        leaves = never_followed(rows)
     label = {name: (services.get(name) if services is not None else name) for name in names}
     is_leaving = np.array([name in leaves for name in names])[rows.texts["activity"]]
     wanted = np.array([label[name] is not None for name in names])[rows.texts["activity"]]
     rows.mark(~wanted & ~is_leaving, "other activity")
     kept = rows.undecided
     if kept.size == 0:
-        raise ReadError([Fault("event log", "", "", "holds no stay that can be used")])
+        raise rows.refuse("holds no stay that can be used")
     key = np.fmin.reduce([rows.times[role][kept] for role in POINTS])
     end = np.nan_to_num(rows.times["complete"][kept], nan=np.inf)
     case = rows.texts["case"][kept]
     kept = kept[np.lexsort([kept, is_leaving[kept], end, key, case])]
-    if rows.single:
-        _bound_events(rows, kept, marks)
+    bound_events(rows, kept)
     return _sorted_out(rows, kept, is_leaving[kept], label)
 
 
@@ -112,92 +116,6 @@ def _check_known(rows: Rows, wanted: Collection[str]) -> None:
     ]
     if faults:
         raise ParameterError(faults, "event log")
-
-
-def _never_followed(
-    rows: Rows, services: Mapping[str, str | None] | None, leaving: Collection[str], marks: Marks
-) -> set[str]:
-    """Return activities that only ever end a case of single events: there the job leaves."""
-    if not rows.single or marks != "start" or services is not None or leaving:
-        return set()
-    kept = rows.undecided
-    case, activity = rows.texts["case"][kept], rows.texts["activity"][kept]
-    order = np.lexsort([kept, rows.times["start"][kept], case])
-    followed = np.unique(activity[order][:-1][case[order][1:] == case[order][:-1]])
-    only_last = np.setdiff1d(np.unique(activity), followed)
-    found = {rows.names["activity"][k] for k in only_last}
-    if found and followed.size:
-        rows.notes.append(
-            f"Nothing ever follows {_listed(found)}: taken as the event with which a job leaves."
-        )
-        return found
-    return set()
-
-
-def _listed(names: Collection[str], most: int = 6) -> str:
-    shown = sorted(names)[:most]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(f"'{name}'" for name in shown) + more
-
-
-def _join_lifecycles(rows: Rows) -> None:
-    """Join rows that tell the beginning and the end of the same stay: the k-th with the k-th."""
-    names = [name.lower() for name in rows.names["lifecycle"]]
-    kinds = np.full(len(names) + 1, -1)
-    for code, group in enumerate((SCHEDULED, STARTED, COMPLETED)):
-        kinds[:-1][[name in group for name in names]] = code
-    kind = kinds[rows.texts["lifecycle"]]
-    if not {1, 2} <= set(np.unique(kind[rows.undecided]).tolist()):
-        return
-    if not rows.single:
-        message = "stands beside columns of start and complete: give timestamp, or no lifecycle"
-        raise ParameterError([Fault("event log", "lifecycle", "", message)])
-    rows.mark(kind == -1, "other transition")
-    kept = rows.undecided
-    stamp = rows.times["start"].copy()
-    keys = [stamp[kept], kind[kept], rows.texts["activity"][kept], rows.texts["case"][kept]]
-    order = kept[np.lexsort([kept, *keys])]
-    groups = np.stack([rows.texts["case"][order], rows.texts["activity"][order], kind[order]])
-    fresh = np.r_[True, (np.diff(groups, axis=1) != 0).any(axis=0)]
-    rank = np.arange(order.size) - np.maximum.accumulate(np.where(fresh, np.arange(order.size), 0))
-    # in the order of case, activity, rank, the rows of one stay stand together, the last speaks
-    joined = np.lexsort([groups[2], rank, groups[1], groups[0]])
-    order, kind_of = order[joined], groups[2][joined]
-    key = np.stack([groups[0][joined], groups[1][joined], rank[joined]])
-    fresh = np.r_[True, (np.diff(key, axis=1) != 0).any(axis=0)]
-    stay = np.cumsum(fresh) - 1
-    speaker = order[np.r_[np.flatnonzero(fresh)[1:] - 1, order.size - 1]]
-    for code, role in enumerate(("arrived", "start", "complete")):
-        rows.times[role][order] = np.nan
-        which = kind_of == code
-        rows.times[role][speaker[stay[which]]] = stamp[order[which]]
-    silent = np.setdiff1d(order, speaker)
-    rows.status[silent] = CODE["joined"]
-    rows.mark(rows.times["complete"] < rows.times["start"], "end before beginning")
-    rows.single = False
-
-
-def _bound_events(rows: Rows, kept: Integers, marks: Marks) -> None:
-    """Let stays reach from one event of a case to the next."""
-    stamp = rows.times["start"][kept].copy()
-    case = rows.texts["case"][kept]
-    same = case[1:] == case[:-1]
-    if marks == "start":
-        ends = np.full(kept.size, np.nan)
-        ends[:-1][same] = stamp[1:][same]
-        rows.times["complete"][kept] = ends
-        rows.notes.append(
-            "Each event has one time: a stay was taken to last from its event to the next of the "
-            "case (timestamp_marks = 'start')."
-        )
-    else:
-        begins = np.full(kept.size, np.nan)
-        begins[1:][same] = stamp[:-1][same]
-        rows.times["start"][kept], rows.times["complete"][kept] = begins, stamp
-        rows.notes.append(
-            "Each event has one time: a stay was taken to last from the event before it to its "
-            "own (timestamp_marks = 'complete'); the first of a case has no beginning."
-        )
 
 
 def _sorted_out(
@@ -217,10 +135,12 @@ def _sorted_out(
     time = {role: rows.times[role][kept] for role in POINTS}
     left = np.where(np.isnan(time["left"]), time["complete"], time["left"])
     job_class, classes = _classes(rows, kept)
-    started = time["start"]
+    case = case[at]
+    final = np.r_[case[1:] != case[:-1], True]
     return Stays(
-        kept, rows.texts["case"][kept], service, job_class, owner, rows.texts["resource"][kept],
-        time["arrived"], started, time["complete"], left, gone, services, owners, classes,
+        kept, case, service, job_class, owner, rows.texts["resource"][kept], time["arrived"],
+        time["start"], time["complete"], left, gone,
+        final & (rows.kind[kept] == BEGINS) & (not is_leaving.any()), services, owners, classes,
     )  # fmt: skip
 
 
@@ -299,7 +219,7 @@ def steps_of(stays: Stays, *, leaves_after: float, returns_within: float, drawn:
     away = same & (~np.isnan(stays.gone[:-1]) | (gap > leaves_after))
     after = np.full(stays.case.size, UNKNOWN)
     told = ~np.isnan(out) & (out <= drawn)
-    after[told] = LEFT
+    after[told | (stays.ends_with & math.isinf(drawn))] = LEFT
     after[:-1][same] = ON
     back = away & (gap <= returns_within)
     after[:-1][away] = LEFT
@@ -319,6 +239,11 @@ def decide_used(rows: Rows, stays: Stays, drawn: float) -> None:
     if np.isfinite(drawn):
         state[begun & ~ended] = CODE["open"]
     rows.status[stays.row] = state
+    if rows.voice is not None:
+        # what only helps a row that is not used is not used either
+        own = rows.status[rows.voice]
+        lost = (rows.status == CODE["joined"]) & ~np.isin(own, USED)
+        rows.status[lost] = own[lost]
 
 
 def selected(stays: Stays, which: Any) -> Stays:
@@ -327,8 +252,3 @@ def selected(stays: Stays, which: Any) -> Stays:
         name: value[which] for name, value in stays._asdict().items() if name not in
         {"services", "owners", "classes"}
     })  # fmt: skip
-
-
-def is_decided(rows: Rows) -> bool:
-    """Return whether every row stands under a rule."""
-    return bool((rows.status != UNDECIDED).all())
