@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import warnings
@@ -168,9 +169,12 @@ def _from_xes(path: Path) -> pd.DataFrame:
     with warnings.catch_warnings():
         # those of pm4py and of what it imports, and of files that it leaves open where it fails
         warnings.simplefilter("ignore")
-        pm4py = library("pm4py", "xes", "reading XES")
+        with contextlib.redirect_stdout(io.StringIO()):  # where it bids welcome
+            pm4py = library("pm4py", "xes", "reading XES")
         try:
-            frame: pd.DataFrame = pm4py.read_xes(str(path), return_legacy_log_object=False)
+            frame: pd.DataFrame = pm4py.read_xes(
+                str(path), return_legacy_log_object=False, show_progress_bar=False
+            )
         except Exception as error:  # noqa: BLE001  # of many families; told as ours below
             fault = f"is not XES: {str(error) or type(error).__name__}"
     if fault:
