@@ -15,13 +15,15 @@ from flownet.network.values import nearest
 from flownet.solvers.goals import GOALS, GoalValue, goal_value
 from flownet.solvers.solution import Solution
 
-WORST: Final = {
+FURTHER: Final = {
+    "weighted_delay": "delay weighted by the network's cost_of_delay",
+    "number_present": "mean number of jobs delayed or in service",
     "worst_breach": "the largest waiting time over its target, of the services with a target",
     "worst_organisation": "the largest delay per arriving job of any organisation",
     "worst_class": "the largest delay per job, end to end, of any class",
 }
-"""Goals of fairness: what is worst somewhere is made as small as can be."""
-EVERY: Final = GOALS | WORST
+"""Goals beside those of `flownet.solvers.goals`; what is worst somewhere is made small."""
+EVERY: Final = GOALS | FURTHER
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,11 @@ def aim_value(solution: Solution, aim: Aim) -> GoalValue:
 def _part(solution: Solution, goal: str) -> float:
     if goal in GOALS:
         return goal_value(solution, goal).value
+    if goal == "number_present":
+        busy = float(solution.services["number_in_service"].sum())
+        return goal_value(solution, "delay").value + busy
+    if goal == "weighted_delay":
+        return _weighted(solution)
     if goal == "worst_breach":
         return _worst_breach(solution)
     if goal == "worst_class":
@@ -126,6 +133,16 @@ def _part(solution: Solution, goal: str) -> float:
     totals = table.groupby("organisation")[["delay", "arrival_rate"]].sum()
     totals = totals[totals["arrival_rate"] > 0]
     return float((totals["delay"] / totals["arrival_rate"]).max())
+
+
+def _weighted(solution: Solution) -> float:
+    delay = goal_value(solution, "delay").value  # which refuses to reward turning jobs away
+    if not (solution.compilation.cost_of_delay > 0).any():
+        message = "no delay has a weight: give cost_of_delay at services or in [network]"
+        raise ParameterError([Fault("goal 'weighted_delay'", "cost_of_delay", "", message)])
+    if math.isinf(delay):
+        return delay
+    return float(solution.system["cost_delay"] + solution.system["cost_loss"])
 
 
 def targets_of(solution: Solution) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from flownet.allocate.levers import Levers
+from flownet.allocate.linearise import Curve
 from flownet.kernels import compiled as code
-from flownet.kernels.change import with_servers
-from flownet.kernels.compiled import Floats
+from flownet.kernels.compiled import Floats, Integers
 from flownet.kernels.traffic import solve_traffic
 from flownet.queues.general import gigc_waiting_time
 from flownet.solvers.solution import Solution
+
+NEAR = 1e-5
+"""Relative step for slopes of the curves (their error is of its square)."""
 
 
 class Station(NamedTuple):
@@ -50,6 +55,51 @@ def stations_of(solution: Solution) -> list[Station]:
     return [Station(*map(float, column)) for column in columns]
 
 
+def lever_curve(
+    stations: Sequence[Station], levers: Levers, servers: Floats, *, present: bool = False
+) -> Curve:
+    """Return the mean number waiting (or present) by the level of each lever, and its slope.
+
+    Parameters
+    ----------
+    stations : sequence of Station
+        The services.
+    levers : Levers
+        Servers or service rates.
+    servers : numpy.ndarray
+        (n,) servers where they are not what is changed.
+    present : bool
+        Count those in service too.
+    """
+
+    def value(i: int, level: float) -> float:
+        station, count = stations[i], level
+        if levers.kinds[i] == "service_rate":
+            station, count = station._replace(service_time=1.0 / level), float(servers[i])
+        waiting = number_waiting(station, count)
+        return waiting + station.arrival_rate * station.service_time if present else waiting
+
+    def curve(services: Integers, levels: Floats) -> tuple[Floats, Floats]:
+        values, slopes = np.empty(len(services)), np.empty(len(services))
+        for k, (i, level) in enumerate(zip(services.tolist(), levels.tolist(), strict=True)):
+            least = level_needed(stations[i], levers.kinds[i], float(servers[i]))
+            step = min(NEAR * max(1.0, level), max((level - least) / 2, 0.0))
+            values[k] = value(i, level)
+            slopes[k] = -math.inf
+            if step > 0:
+                slopes[k] = (value(i, level + step) - value(i, level - step)) / (2 * step)
+        return values, slopes
+
+    return curve
+
+
+def level_needed(station: Station, kind: str, servers: float) -> float:
+    """Return the level of a lever below which a service is overloaded."""
+    if kind == "service_rate":
+        return station.arrival_rate / servers
+    return station.arrival_rate * station.service_time
+
+
 def number_waiting(station: Station, servers: float) -> float:
     """Return the mean number waiting at `servers`; unlimited where they are not enough."""
     if servers <= station.arrival_rate * station.service_time:
@@ -63,11 +113,3 @@ def number_waiting(station: Station, servers: float) -> float:
         station.arrival_scv,
         station.service_scv,
     )
-
-
-def arrays_with(solution: Solution, servers: Floats) -> code.CompiledNetwork:
-    """Return the solution's arrays with other servers, waiting rooms as they were."""
-    arrays = solution.compilation.arrays
-    for service in np.flatnonzero(servers != arrays.servers):
-        arrays = with_servers(arrays, int(service), float(servers[service]))
-    return arrays

@@ -7,7 +7,7 @@ import math
 from flownet.allocate.formulation import Model
 from flownet.programs import ProgramSolution
 
-RANGED = ("budget", "resource[", "group_min[", "group_max[", "protect[", "target[")
+RANGED = ("balance[", "budget", "resource[", "group_min[", "group_max[", "protect[", "target[")
 """Rows whose right-hand side a planner can change."""
 
 
@@ -39,8 +39,9 @@ def ranges_of(model: Model, solution: ProgramSolution) -> dict[str, tuple[float,
     """Return between which right-hand sides each limit's dual stays what it is, where known."""
     if solution.solver != "highs" or solution.status != "optimal":
         return {}
-    return {
-        name: model.program.right_hand_side_range(name)
+    names = [
+        name
         for name, dual in solution.duals.items()
         if name.startswith(RANGED) and abs(dual) > 1e-9
-    }
+    ]
+    return model.program.right_hand_side_ranges(names) if names else {}

@@ -108,6 +108,57 @@ def check_exchanges(rows: Any, services: Sequence[ServiceName]) -> Exchanges:
     return exchanges
 
 
+def check_money(exchanges: Exchanges, price: Floats, refund: Floats) -> None:
+    """Refuse prices and refunds that make money out of nothing, moves on the way included.
+
+    Parameters
+    ----------
+    exchanges : Exchanges
+        The permitted moves.
+    price : numpy.ndarray
+        (n,) of one more server; nan where none can be bought.
+    refund : numpy.ndarray
+        (n,) for one server given up; nan where none may be.
+
+    Raises
+    ------
+    ParameterError
+        With the loop: bought, moved, given up for more than was paid.
+
+    Examples
+    --------
+    >>> none = check_exchanges(None, ["ward"])
+    >>> check_money(none, np.array([100.0]), np.array([120.0]))
+    Traceback (most recent call last):
+        ...
+    flownet.errors.ParameterError: reallocate: the loop money -> ward -> money makes 1.2 of one ...
+    """
+    money = len(exchanges.services)
+    back = np.flatnonzero(np.nan_to_num(refund) > 0)
+    buy = np.flatnonzero(np.nan_to_num(price) > 0)
+    nothing = np.zeros(back.size + buy.size)
+    table = Exchanges(
+        (*exchanges.services, "money"),
+        np.concatenate([exchanges.start, back, np.full(buy.size, money)]).astype(np.int64),
+        np.concatenate([exchanges.end, np.full(back.size, money), buy]).astype(np.int64),
+        np.concatenate([exchanges.rate, refund[back], 1.0 / price[buy]]),
+        np.concatenate([exchanges.cost, nothing]),
+        np.concatenate([exchanges.limit, nothing + math.inf]),
+        np.concatenate([exchanges.training, nothing]),
+    )
+    loop = _loop_that_mints(table) if back.size else []
+    if loop:
+        first = [int(table.start[k]) for k in loop].index(money)
+        ordered = loop[first:] + loop[:first]
+        names = [str(table.services[table.start[k]]) for k in ordered]
+        gain = float(np.prod(table.rate[ordered]))
+        message = (
+            f"the loop {' -> '.join([*names, 'money'])} makes {gain:.6g} of one unit of money, "
+            "again and again: what is given up may not save more than what it was bought for"
+        )
+        raise ParameterError(message, "reallocate")
+
+
 def _frozen(array: Any) -> Any:
     array.setflags(write=False)
     return array

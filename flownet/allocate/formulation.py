@@ -58,6 +58,7 @@ class Model:
     program: Program
     servers: dict[int, Variable] = field(default_factory=dict)
     bought: dict[int, Variable] = field(default_factory=dict)
+    released: dict[int, Variable] = field(default_factory=dict)
     moved: list[Variable] = field(default_factory=list)
     unused: dict[int, Variable] = field(default_factory=dict)
     whole: dict[int, Variable] = field(default_factory=dict)
@@ -115,6 +116,9 @@ def decision_variables(model: Model) -> None:
         if not math.isnan(given.price[i]):
             name = model.named("bought", i)
             model.bought[i] = program.variable(name, integer=given.integer)
+        if not math.isnan(given.refund[i]):
+            name = model.named("released", i)
+            model.released[i] = program.variable(name, integer=given.integer)
     table, seen = given.exchanges, dict[str, int]()
     for k in range(len(table)):
         label = f"moved[{table.label(k)}]"
@@ -177,15 +181,15 @@ def flow_variables(model: Model) -> None:
 
 
 def balance(model: Model) -> None:
-    r"""Count the servers: those at present, plus purchases and moves in, less moves out.
+    r"""Count the servers: those at present, plus purchases and moves in, less what goes.
 
-    .. math:: c_i + w_i - b_i - \sum_{k: e_k = i} r_k x_k + \sum_{k: s_k = i} x_k = c_i^0
+    .. math:: c_i + w_i - b_i + g_i - \sum_{k: e_k = i} r_k x_k + \sum_{k: s_k = i} x_k = c_i^0
     """
     table = model.given.exchanges
     pairs = {i: [(variable, 1.0)] for i, variable in model.servers.items()}
     for i, variable in model.bought.items():
         pairs[i].append((variable, -1.0))
-    for i, variable in model.unused.items():
+    for i, variable in (*model.released.items(), *model.unused.items()):
         pairs[i].append((variable, 1.0))
     for k, variable in enumerate(model.moved):
         pairs[int(table.start[k])].append((variable, 1.0))
@@ -205,17 +209,19 @@ def whole_servers(model: Model) -> None:
 
 
 def budget(model: Model) -> None:
-    r"""Pay purchases, moves and what is fixed from new money.
+    r"""Pay purchases, moves and what is fixed from new money and what is given up.
 
     .. math::
 
-        \sum_i p_i b_i + \sum_k m_k x_k + \sum_i F_i o_i + \sum_i G_i q_i + \sum_k t_k v_k \le B
+        \sum_i p_i b_i - \sum_i \rho_i g_i + \sum_k m_k x_k
+        + \sum_i F_i o_i + \sum_i G_i q_i + \sum_k t_k v_k \le B
     """
     given = model.given
     terms = [(variable, float(given.price[i])) for i, variable in model.bought.items()]
     terms += [(v, float(m)) for v, m in zip(model.moved, given.exchanges.cost, strict=True)]
     for kind, costs in _fixed(given).items():
         terms += [(flag, float(costs[i])) for i, flag in model.flags.get(kind, {}).items()]
+    terms += [(variable, -float(given.refund[i])) for i, variable in model.released.items()]
     if any(price > 0 for _, price in terms):
         model.program.constraint("budget", terms, "<=", given.budget)
 
@@ -345,6 +351,7 @@ def minimize_effort(model: Model) -> None:
     costs = [*price.values(), *given.exchanges.cost.tolist()]
     little = 1e-6 * min((cost for cost in costs if cost > 0), default=1.0)
     terms = [(variable, price[i] + little) for i, variable in model.bought.items()]
+    terms += [(variable, little) for variable in model.released.values()]
     terms += [
         (variable, float(cost) + little)
         for variable, cost in zip(model.moved, given.exchanges.cost, strict=True)

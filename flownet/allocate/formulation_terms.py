@@ -46,7 +46,11 @@ def term_variables(model: Model) -> None:
 
 def _touchable(model: Model, i: int) -> bool:
     table = model.given.exchanges
-    return i in model.bought or bool((table.start == i).any() or (table.end == i).any())
+    return (
+        i in model.bought
+        or i in model.released
+        or bool((table.start == i).any() or (table.end == i).any())
+    )
 
 
 # ----------------------------------------------------------------------------------- constraints

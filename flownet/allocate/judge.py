@@ -10,7 +10,7 @@ import numpy as np
 
 from flownet.allocate.aims import Aim, aim_value
 from flownet.allocate.cases import Case, Risk
-from flownet.allocate.curves import arrays_with
+from flownet.allocate.levers import Levers
 from flownet.allocate.terms import Protection, Target, Terms, Within
 from flownet.allocate.worth import over_cases
 from flownet.kernels.compiled import Floats
@@ -84,6 +84,8 @@ class Judge:
         The most important first.
     terms : Terms
         What a plan must keep to.
+    levers : Levers
+        What the numbers stand for that are judged.
     keeps : tuple of float
         The most that each of the goals may be; inf where it is free.
     """
@@ -94,6 +96,7 @@ class Judge:
     risk: Risk
     aims: tuple[Aim, ...]
     terms: Terms
+    levers: Levers
     keeps: tuple[float, ...] = ()
     _known: dict[tuple[float, ...], Score] = field(default_factory=dict, repr=False)
     missed: set[tuple[float, ...]] = field(default_factory=set, repr=False)
@@ -115,7 +118,7 @@ class Judge:
         return self._known[key]
 
     def _trials(self, servers: Floats) -> list[Solution] | None:
-        trials = [each.again(arrays_with(each, servers)) for each in self.solutions]
+        trials = [each.again(self.levers.arrays(each, servers)) for each in self.solutions]
         return trials if all(trial.converged for trial in trials) else None
 
     def score(self, trials: Sequence[Solution]) -> Score:

@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from flownet.allocate.curves import arrays_with, stations_of
+from flownet.allocate.curves import stations_of
+from flownet.allocate.levers import Levers
 from flownet.allocate.linearise import whole_step_above
 from flownet.allocate.search import Rules
 from flownet.allocate.terms import Target
@@ -74,6 +75,7 @@ def least_servers(solution: Solution, target: Target, rules: Rules, *, integer: 
 def _measure(solution: Solution, servers: Floats, target: Target, count: float) -> float:
     trial = servers.copy()
     trial[target.service] = count
-    found = solution.again(arrays_with(solution, trial)).services.iloc[target.service]
-    value = float(found[target.measure])
+    found = solution.again(Levers(("servers",) * trial.size).arrays(solution, trial))
+    row = found.services.iloc[target.service]
+    value = float(row[target.measure])
     return math.inf if math.isnan(value) else value

@@ -8,16 +8,18 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from flownet.allocate.levers import UNITS, LevelChange
 from flownet.allocate.proposal import Proposal
 from flownet.allocate.search import Rules
 from flownet.display import figure
 from flownet.kernels.compiled import Floats
-from flownet.network.model import ServiceName
+from flownet.network.model import Network, ServiceName
 from flownet.solvers.solution import Solution
 
 WORSE: Final = 1e-3
 """A service counts as made worse from this relative rise of its delay on."""
 _LIMITS: Final = {
+    "balance": ("more {unit} at '{label}', given to it", 1),
     "budget": ("more {money} in the budget", 1),
     "min_servers": ("fewer server required at {label}", -1),
     "max_servers": ("more server allowed at {label}", 1),
@@ -31,25 +33,32 @@ _LIMITS: Final = {
 """What one unit of each limit is, and in which direction it helps."""
 
 
-def changes_of(solution: Solution, servers: Floats) -> dict[ServiceName, float]:
-    """Return the servers that differ, by service, whole ones as whole numbers."""
-    now = solution.compilation.arrays.servers
+def changes_of(rules: Rules, levels: Floats) -> dict[ServiceName, LevelChange]:
+    """Return what differs by service: the lever, before, after; whole ones as whole numbers."""
     changed = {}
-    for name, old, new in zip(solution.compilation.services, now, servers, strict=True):
+    rows = zip(rules.names, rules.levers.kinds, rules.servers, levels, strict=True)
+    for name, kind, old, new in rows:
         if math.isfinite(old) and abs(new - old) > 1e-7 * max(1.0, abs(old)):
             near = round(float(new))
-            changed[name] = near if abs(new - near) < 1e-9 else float(new)
+            after = near if abs(new - near) < 1e-9 else float(new)
+            changed[name] = (kind, float(old), after)
     return changed
 
 
 def moves_table(solution: Solution, rules: Rules, proposal: Proposal) -> pd.DataFrame:
-    """Return one row a purchase or move."""
+    """Return one row a purchase, release or move."""
     names, table = solution.compilation.services, rules.exchanges
     rows: list[dict[str, Any]] = [
         {"action": "buy", "from": "", "to": str(names[i]), "units": 0.0, "gained": float(n),
          "cost": float(n * rules.price[i])}
         for i, n in enumerate(proposal.bought)
         if n > 1e-9
+    ]  # fmt: skip
+    rows += [
+        {"action": "release", "from": str(names[i]), "to": "", "units": float(-n), "gained": 0.0,
+         "cost": float(n * rules.refund[i])}
+        for i, n in enumerate(proposal.bought)
+        if n < -1e-9
     ]  # fmt: skip
     rows += [
         {"action": "move", "from": str(names[table.start[k]]), "to": str(names[table.end[k]]),
@@ -62,7 +71,9 @@ def moves_table(solution: Solution, rules: Rules, proposal: Proposal) -> pd.Data
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="step")
     money = solution.network.currency or "money"
     unit = f"{money}/{solution.network.time_unit}"
-    frame.attrs["units"] = {"units": "server", "gained": "server", "cost": unit}
+    counted = {UNITS[kind] for kind in rules.levers.kinds}
+    what = next(iter(counted)) if len(counted) == 1 else "of the service's lever"
+    frame.attrs["units"] = {"units": what, "gained": what, "cost": unit}
     return frame
 
 
@@ -75,7 +86,7 @@ def limits_table(solution: Solution, rules: Rules, proposal: Proposal, goal: str
             price = -dual if proposal.minimizes else dual
             low, high = proposal.ranges.get(name, (math.nan, math.nan))
             side = _side(rules, name)
-            said = _sentence(solution, name, price, (low, high), side, goal)
+            said = _sentence(solution, rules, name, price, (low, high), side, goal)
             rows.append((name, price, low, high, said))
     columns = ["limit", "shadow_price", "from", "to", "sentence"]
     return pd.DataFrame(rows, columns=columns).set_index("limit")
@@ -83,9 +94,11 @@ def limits_table(solution: Solution, rules: Rules, proposal: Proposal, goal: str
 
 def _side(rules: Rules, name: str) -> float:
     """Return what a limit is at present; nan where only the program knows."""
-    kind, _, label = name.rstrip("]").partition("[")
+    kind, label = _parts(name)
     if kind == "budget":
         return rules.budget
+    if kind == "balance":
+        return float(rules.servers[[str(each) for each in rules.names].index(label)])
     sums = {f"resource[{each.name}": each.high for each in rules.terms.resources}
     sums |= {f"group_min[{each.name}": each.low for each in rules.terms.groups}
     sums |= {f"group_max[{each.name}": each.high for each in rules.terms.groups}
@@ -94,17 +107,22 @@ def _side(rules: Rules, name: str) -> float:
 
 def _sentence(
     solution: Solution,
+    rules: Rules,
     name: str,
     price: float,
     between: tuple[float, float],
     side: float,
     goal: str,
 ) -> str:
-    kind, _, label = name.rstrip("]").partition("[")
+    kind, label = _parts(name)
     network = solution.network
     thing, direction = _LIMITS[kind]
-    unit = thing.format(label=label, money=network.currency or "money")
-    what = {"delay": "jobs delayed", "cost": network.currency or "money"}.get(goal, f"of {goal}")
+    money, one = network.currency or "money", "server"
+    if kind == "balance":
+        i = [str(each) for each in rules.names].index(label)
+        one, label = unit_of(network, rules.names[i], rules.levers.kinds[i])
+    unit = thing.format(label=label, money=money, unit=one)
+    what = {"delay": "jobs delayed", "cost": money}.get(goal, f"of {goal}")
     text = f"one {unit} is worth {figure(direction * price)} {what}"
     reach = (between[1] - side) if direction > 0 else (side - between[0])
     if math.isnan(reach):
@@ -112,6 +130,12 @@ def _sentence(
     if reach <= 1e-9 * max(1.0, abs(side)):
         return f"{text} at the very first"
     return text if math.isinf(reach) else f"{text}, up to {figure(reach)}"
+
+
+def unit_of(network: Network, name: ServiceName, kind: str) -> tuple[str, str]:
+    """Return what one unit of a service's lever is called, and what the service is called."""
+    own = str(network.graph.nodes[name].get("server_label", "server"))
+    return (own if kind == "servers" else UNITS[kind]), network.label(name)
 
 
 def worse_services(before: Solution, after: Solution) -> pd.DataFrame:
@@ -128,6 +152,31 @@ def worse_services(before: Solution, after: Solution) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).set_index("service")
 
 
+_SERVICE: Final = ["servers", "load_ratio", "occupancy", "delay", "waiting_time", "blocked_time",
+                   "growth_rate"]  # fmt: skip
+_CLASS: Final = ["throughput", "system_response_time", "delay_time", "loss_rate", "growth_rate"]
+
+
+def services_table(before: Solution, after: Solution) -> pd.DataFrame:
+    """Return the measures of each service before and after, and their change."""
+    return _beside([before.services[_SERVICE], after.services[_SERVICE]], _SERVICE)
+
+
+def classes_table(before: Solution, after: Solution) -> pd.DataFrame:
+    """Return the measures of each class before and after, and their change."""
+    return _beside([before.classes[_CLASS], after.classes[_CLASS]], _CLASS)
+
+
+def _beside(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    beside = pd.concat(parts, axis=1, keys=["before", "after"]).swaplevel(axis=1)
+    beside = beside.sort_index(axis=1)[columns]
+    for measure in columns:
+        with np.errstate(invalid="ignore"):  # unlimited before and after: no number
+            change = beside[(measure, "after")] - beside[(measure, "before")]
+        beside[(measure, "change")] = change
+    return beside[[(m, side) for m in columns for side in ("before", "after", "change")]]
+
+
 def organisations_table(before: Solution, after: Solution) -> pd.DataFrame:
     """Return delay, servers and money of each organisation before and after."""
     parts = []
@@ -140,10 +189,10 @@ def organisations_table(before: Solution, after: Solution) -> pd.DataFrame:
              "growth_rate": table["growth_rate"], "cost_capacity": finite * price}
         )  # fmt: skip
         parts.append(frame.groupby("organisation").sum())
-    beside = pd.concat(parts, axis=1, keys=["before", "after"]).swaplevel(axis=1)
-    columns = ["servers", "delay", "growth_rate", "cost_capacity"]
-    beside = beside.sort_index(axis=1)[columns]
-    for measure in columns:
-        beside[(measure, "change")] = beside[(measure, "after")] - beside[(measure, "before")]
-    ordered = [(m, side) for m in columns for side in ("before", "after", "change")]
-    return beside[ordered]
+    return _beside(parts, ["servers", "delay", "growth_rate", "cost_capacity"])
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Return the kind of a row, and what stands in its brackets."""
+    kind, _, label = name.partition("[")
+    return kind, label.removesuffix("]")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from flownet.allocate import words
-from flownet.allocate.outcome import organisations_table
+from flownet.allocate.levers import LevelChange, carried_out
+from flownet.allocate.outcome import (
+    classes_table,
+    organisations_table,
+    services_table,
+)
 from flownet.display import html_of_text
 from flownet.network.model import Network, ServiceName
 from flownet.solvers.goals import GOALS, GoalValue
@@ -53,8 +57,16 @@ class Plan:
         Services that see more delay than before.
     spent : float
         New money per T.
-    servers : dict
-        Servers after the plan, by service, where they change.
+    changes : dict
+        What is different after the plan, by service: the lever ('servers', 'service_rate',
+        'service_time', 'waiting_room'), its level before, and after.
+    status : str
+        'optimal' (the gap is below 1e-9), 'within_gap', 'stopped' (at a limit, with the best found
+        so far), 'every plan tried', 'local optimum' (no bound, or the one of `bound`), or
+        'nothing to do'.
+    bound : float
+        No plan gains more than this, by the curves of the program or of the same network without
+        blocking; nan where no bound is known.
     goals : pandas.DataFrame
         Every goal before and after.
     scenarios : pandas.DataFrame
@@ -74,10 +86,17 @@ class Plan:
     shadow_prices: pd.DataFrame = dataclasses.field(repr=False)
     made_worse: pd.DataFrame = dataclasses.field(repr=False)
     spent: float
-    servers: dict[ServiceName, float]
+    changes: dict[ServiceName, LevelChange]
     how: str
+    status: str
+    bound: float
     goals: pd.DataFrame = dataclasses.field(repr=False)
     scenarios: pd.DataFrame = dataclasses.field(repr=False)
+
+    @property
+    def servers(self) -> dict[ServiceName, float]:
+        """Servers after the plan, by service, where they change."""
+        return {name: after for name, (kind, _, after) in self.changes.items() if kind == "servers"}
 
     @property
     def gain_verified(self) -> float:
@@ -95,6 +114,16 @@ class Plan:
         return words.headline(self)
 
     # what a plan does, in detail
+
+    @cached_property
+    def services(self) -> pd.DataFrame:
+        """Servers, delay, wait, occupancy and growth of each service: before, after, change."""
+        return services_table(self.before, self.after)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """Throughput, time and delay of each class, end to end: before, after, change."""
+        return classes_table(self.before, self.after)
 
     @cached_property
     def organisations(self) -> pd.DataFrame:
@@ -179,7 +208,7 @@ class Plan:
         NetworkError
             Where the changed network is at fault.
         """
-        return carried_out(network, self.servers)
+        return carried_out(network, self.changes)
 
     # how it is told and kept
 
@@ -247,14 +276,3 @@ def _written(text: str, path: str | Path | None) -> str:
     if path is not None:
         Path(path).write_text(text, encoding="utf-8")
     return text
-
-
-def carried_out(network: Network, servers: Mapping[ServiceName, float]) -> Network:
-    """Return a network with other servers; a capacity that is given keeps its waiting room."""
-    changes: dict[ServiceName, dict[str, Any]] = {}
-    for name, count in servers.items():
-        data = network.graph.nodes[name] if name in network.graph else {}
-        changes[name] = {"servers": count}
-        if "capacity" in data and math.isfinite(data["capacity"]):
-            changes[name]["capacity"] = data["capacity"] + count - data.get("servers", 1.0)
-    return network.replace(services=changes)

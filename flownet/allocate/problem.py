@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flownet.allocate.cases import EXPECTED, Case, Least, Objective, Risk
-from flownet.allocate.exchanges import Exchanges, check_exchanges
+from flownet.allocate.exchanges import Exchanges, check_exchanges, check_money
 from flownet.allocate.linearise import Curve
 from flownet.allocate.terms import Terms, no_terms
 from flownet.errors import Fault, ParameterError
@@ -62,6 +62,8 @@ class AllocationProblem:
     price : numpy.ndarray
         (n,) money per T for one more server; nan where none can be bought. Default the
         `cost_per_server`, and where that is 0 or nan none can be bought.
+    refund : numpy.ndarray
+        (n,) money per T that a server given up saves; nan, the default, where none may be.
     weight : numpy.ndarray
         (n,) what one delayed job counts in the goal: 1 for delay, cost_of_delay for cost.
     loss_curve : callable, optional
@@ -100,6 +102,7 @@ class AllocationProblem:
     integer: bool = True
     cost_per_server: Floats | None = None
     price: Floats | None = None
+    refund: Floats | None = None
     weight: Floats | None = None
     loss_curve: Curve | None = None
     min_servers: Floats | None = None
@@ -127,6 +130,8 @@ class Given(NamedTuple):
     integer: bool
     price: Floats
     """(n,) money for one more server; nan where none can be bought."""
+    refund: Floats
+    """(n,) money that one server given up saves; nan where none may be."""
     low: Floats
     high: Floats
     need: Floats
@@ -145,6 +150,12 @@ class Given(NamedTuple):
         """The services with finitely many servers."""
         return [int(i) for i in np.flatnonzero(np.isfinite(self.servers))]
 
+    @property
+    def money(self) -> float:
+        """The most money there can be: the budget, and what all that may be given up saves."""
+        spare = np.where(np.isfinite(self.servers), self.servers - self.low, 0.0)
+        return self.budget + float((np.nan_to_num(self.refund) * np.maximum(spare, 0.0)).sum())
+
 
 @dataclass(frozen=True, eq=False)
 class AllocationSolution:
@@ -158,7 +169,7 @@ class AllocationSolution:
     servers : numpy.ndarray
         (n,) after the plan.
     bought : numpy.ndarray
-        (n,) servers bought.
+        (n,) servers bought; negative where some are given up.
     moved : numpy.ndarray
         (m,) servers given up, by entry of the exchanges.
     unused : numpy.ndarray
@@ -232,6 +243,7 @@ def check_problem(problem: AllocationProblem) -> Given:
     price = _array(problem.price, count, 0.0)
     if problem.price is None:
         price = np.where(cost > 0, cost, math.nan)
+    refund = _array(problem.refund, count, math.nan)
     weight = _array(problem.weight, count, 1.0)
     exchanges = problem.exchanges or check_exchanges(None, problem.names)
     columns = {
@@ -241,11 +253,13 @@ def check_problem(problem: AllocationProblem) -> Given:
         "max_servers": high,
         "cost_per_server": cost,
         "price": np.nan_to_num(price, nan=0.0),
+        "refund": np.nan_to_num(refund, nan=0.0),
         "weight": weight,
     }
     faults = [*_figure_faults(problem, columns), *_limit_faults(problem, columns, price, exchanges)]
     if faults:
         raise ParameterError(faults, "allocation")
+    check_money(exchanges, price, refund)
     stable = _flags(problem.needs_stability, count)
     flows = problem.flows or Flows(
         load, np.ones(count), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
@@ -259,6 +273,7 @@ def check_problem(problem: AllocationProblem) -> Given:
         exchanges,
         problem.integer,
         price,
+        refund,
         low,
         high,
         np.where(stable, load / (1.0 - problem.margin), 0.0),

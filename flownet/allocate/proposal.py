@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flownet.kernels.compiled import Floats
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Search:
+    """How far to look for a plan.
+
+    Attributes
+    ----------
+    integer : bool
+        Whether purchases and moves are whole numbers.
+    gap : float
+        Relative gap that is good enough.
+    time_limit : float, optional
+        Seconds that programs may take.
+    solver : str
+        See `flownet.programs.Program.solve`.
+    progress : callable, optional
+        Called with (done, total).
+    """
+
+    integer: bool = True
+    gap: float = 1e-3
+    time_limit: float | None = None
+    solver: str = "auto"
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +52,10 @@ class Proposal:
         Whether the duals are those of something to be made small.
     values : tuple of float
         The goals by the program's own curves; empty where it has none.
+    status : str
+        'optimal', 'within_gap', 'stopped', 'every plan tried', 'local optimum' or 'nothing to do'.
+    bound : float
+        No plan gains more than this, by the program's curves; nan where there is no bound.
     """
 
     servers: Floats
@@ -39,3 +69,5 @@ class Proposal:
     minimizes: bool = True
     leading: int = 0
     values: tuple[float, ...] = ()
+    status: str = "local optimum"
+    bound: float = math.nan

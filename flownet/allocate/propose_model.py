@@ -1,33 +1,31 @@
-"""Programs around a plan, with curves from the full model, then steps of one server on it."""
+"""Plans where services depend on each other: programs around a plan, then single steps."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 
+from flownet.allocate.all_plans import all_plans
+from flownet.allocate.climb import climb, polish, problem_around
 from flownet.allocate.judge import Judge, Score
-from flownet.allocate.problem import AllocationProblem, AllocationSolution
-from flownet.allocate.proposal import Progress, Proposal
-from flownet.allocate.search import Found, Rules, Start, descend, whole
+from flownet.allocate.proposal import Proposal, Search
+from flownet.allocate.relaxation import Relaxation, relaxation
+from flownet.allocate.search import Found, Rules, Start
 from flownet.allocate.separable import solve_separable
+from flownet.allocate.slopes import Slopes
 from flownet.kernels.compiled import Floats, Integers
 
-RADIUS = 2
-"""Servers up and down for which a round's curves are taken from the full model."""
-ROUNDS = 6
-ENOUGH = 2000
-"""Different servers that the full model is asked for, at most, from each start."""
-
-Loss = Callable[[int, float], float]
+ENOUGH = 1500
+"""Different servers that the full model is asked for, at most."""
 
 
 def propose_on_model(
-    judge: Judge, rules: Rules, progress: Progress | None, start: Start | None = None
+    judge: Judge, rules: Rules, search: Search, start: Start | None = None
 ) -> Proposal:
-    """Return a plan found by programs around a plan, then by steps of one server.
+    """Return a plan in whole numbers that the full model was asked for at every step.
 
     Parameters
     ----------
@@ -35,8 +33,8 @@ def propose_on_model(
         Tells what servers are worth by the full model.
     rules : Rules
         What is allowed.
-    progress : callable, optional
-        Called with (done, total).
+    search : Search
+        How far to look.
     start : tuple of arrays, optional
         Purchases and moves to begin with, beside none at all.
 
@@ -47,34 +45,99 @@ def propose_on_model(
 
     Notes
     -----
-    Sequential linear programs with a trust region of two servers: the curves of a round are the
-    goal of the full model if one service alone is changed. A program whose plan the full model
-    does not bear out ends the rounds. Steepest descent by single steps and exchanges follows, from
-    there and from the present servers.
+    Few plans are all tried. Otherwise sequential programs: gains of one step at each service by
+    the full model, which shrink from step to step as the service's own queue does; a program over
+    them within a trust region; its plan is taken only if the full model bears it out, and the
+    region grows or shrinks with how well it does (Fletcher's ratio test). From several starts: the
+    present servers, the plan that is best without blocking. Steps of one server and exchanges of
+    one against one, the most promising first, end it.
+
+    References
+    ----------
+    Fletcher (1987), Practical Methods of Optimization, chapter 5.
     """
     nothing = (np.zeros(rules.servers.size), np.zeros(len(rules.exchanges)))
     begin = nothing if rules.allows(*nothing) else _cheapest(rules)
-    starts = [begin] if start is None else [begin, start]
-    reached, promised, duals = _rounds(judge, rules, starts[-1], progress)
+    starts = [begin] if start is None else [begin, _rounded(start)]
+    few = all_plans(rules, starts)
+    free = relaxation(judge, rules, search)
+    if few:
+        best = _best_of(judge, rules, few, search)
+        how = f"every plan within the rules was tried on the full model: {len(few)} of them"
+        return _proposal(judge, rules, best, how, free, status="every plan tried")
+    if free is not None:
+        starts.append(_rounded((free.proposal.bought, free.proposal.moved)))
     ends: list[Found] = []
-    for each in _different([reached, *starts]):
-        limit = judge.solves + ENOUGH
-        ends.append(descend(rules, each, judge, most_solves=limit, progress=progress))
+    promised, last = 0.0, None
+    for each in _different([s for s in starts if rules.allows(*s)] or [begin]):
+        reached, expected = climb(judge, rules, each, search, ENOUGH)
+        found, last = polish(judge, rules, reached, search, ENOUGH)
+        ends.append(found)
+        promised = max(promised, expected)
     end = ends[0]
     for other in ends[1:]:
         end = other if other.score.gain_over(end.score) > 0 else end
     how = (
-        "programs around a plan, with curves from the full model, then steps of one server on it "
-        f"({judge.solves} solves): a local optimum, no bound"
+        "programs around a plan, with gains from the full model, then steps of one server on it "
+        f"({judge.solves} solves from {len(ends)} starts): a local optimum"
     )
     if judge.missed:
         how += f"; {len(judge.missed)} trials did not converge and were passed over"
-    if not promised:
-        promised = end.score.gain_over(judge.at(whole(rules.after(*begin))))
-    leading = _leading(judge.at(whole(rules.servers)), end.score)
+    around = last if last is not None and np.array_equal(last.base, end.servers) else None
+    plan = _proposal(judge, rules, end, how, free, status="local optimum", around=around)
+    return dataclasses.replace(plan, gain=promised or plan.gain)
+
+
+def _proposal(
+    judge: Judge,
+    rules: Rules,
+    found: Found,
+    how: str,
+    free: Relaxation | None,
+    *,
+    status: str,
+    around: Slopes | None = None,
+) -> Proposal:
+    """Return what was found with its bound, if one is known."""
+    now = judge.at(rules.usable(rules.servers))
+    gain = found.score.gain_over(now)
+    gap, bound = (0.0, gain) if status == "every plan tried" else (math.nan, math.nan)
+    if math.isnan(gap) and free is not None and found.score.growth == 0 == found.score.broken:
+        value = found.score.goals[0]
+        if free.value <= value:
+            gap = (value - free.value) / max(abs(value), 1e-9)
+            bound = now.goals[0] - free.value if now.growth == 0 else math.nan
+            how += "; the bound is that of the same network without blocking"
+    if math.isnan(gap):
+        how += "; no bound is known"
     return Proposal(
-        end.servers, end.bought, end.moved, promised, math.nan, how, duals, leading=leading
+        found.servers,
+        found.bought,
+        found.moved,
+        gain,
+        gap,
+        how,
+        _worths(rules, found, around),
+        leading=_leading(now, found.score),
+        status=status,
+        bound=bound,
     )
+
+
+def _worths(rules: Rules, found: Found, around: Slopes | None) -> dict[str, float]:
+    """Return duals by solving again: of one more server at each service, and of the budget."""
+    if around is None or found.score.growth > 0 or found.score.broken > 0:
+        return {}
+    gains = np.where(np.isfinite(around.up), around.up, 0.0) / rules.terms.shift
+    duals = {
+        f"balance[{rules.names[i]}]": -float(gains[i])
+        for i in np.flatnonzero(np.abs(gains) > 1e-9).tolist()
+    }
+    with np.errstate(divide="ignore", invalid="ignore"):
+        by_money = np.nan_to_num(gains / rules.price, nan=0.0, posinf=0.0, neginf=0.0)
+    if by_money.max(initial=0.0) > 0:
+        duals["budget"] = -float(by_money.max())
+    return duals
 
 
 def _leading(now: Score, then: Score) -> int:
@@ -85,124 +148,39 @@ def _leading(now: Score, then: Score) -> int:
     return 0
 
 
-def _different(starts: list[Start]) -> list[Start]:
+def _best_of(judge: Judge, rules: Rules, few: Sequence[Start], search: Search) -> Found:
+    """Return the best of all plans; of those alike the one that was met first, the cheapest."""
+    best: Found | None = None
+    for done, (bought, moved) in enumerate(few):
+        servers = rules.usable(rules.after(bought, moved))
+        score = judge.at(servers)
+        if search.progress is not None:
+            search.progress(done + 1, len(few))
+        if best is None or score.gain_over(best.score) > 0:
+            best = Found(bought, moved, servers, score)
+    if best is None:
+        message = "no plan to choose from"
+        raise ValueError(message)
+    return best
+
+
+def _rounded(start: Start) -> Start:
+    return np.round(start[0]), np.round(start[1])
+
+
+def _different(starts: Sequence[Start]) -> list[Start]:
     found: dict[tuple[bytes, bytes], Start] = {}
     for bought, moved in starts:
-        found.setdefault((bought.tobytes(), moved.tobytes()), (bought, moved))
+        found.setdefault(((bought + 0.0).tobytes(), (moved + 0.0).tobytes()), (bought, moved))
     return list(found.values())
 
 
 def _cheapest(rules: Rules) -> Start:
     """Return the purchases and moves that meet the terms at least cost."""
-    problem = _problem(rules, rules.servers, _flat, rules.low, rules.high)
+    problem = problem_around(rules, rules.servers, _flat, rules.low, rules.high)
     found = solve_separable(dataclasses.replace(problem, convex=None))
     return found.bought.round(), found.moved.round()
 
 
 def _flat(services: Integers, _: Floats) -> tuple[Floats, Floats]:
     return np.zeros(len(services)), np.zeros(len(services))
-
-
-def _rounds(
-    judge: Judge, rules: Rules, begin: Start, progress: Progress | None
-) -> tuple[Start, float, dict[str, float]]:
-    """Return where the programs lead, what the last one promised, and its duals."""
-    bought, moved = begin
-    base = whole(rules.after(bought, moved))
-    first = best = judge.at(base)
-    promised, duals = 0.0, dict[str, float]()
-    for round_ in range(ROUNDS):
-        if progress is not None:
-            progress(round_, 2 * ROUNDS)
-        loss = _losses(judge, best, base)
-        found = _round(rules, loss, base)
-        if found is None:
-            break
-        servers = whole(found.servers)
-        reached = judge.at(servers)
-        expected = best.gain_over(first) - sum(
-            loss(int(i), float(servers[i])) for i in np.flatnonzero(servers != base)
-        )
-        if not promised:
-            promised, duals = expected, dict(found.duals)
-        if reached.gain_over(best) <= 0:
-            break
-        base, best, promised = servers, reached, expected
-        bought, moved, duals = found.bought.round(), found.moved.round(), dict(found.duals)
-    return (bought, moved), promised, duals
-
-
-def _losses(judge: Judge, best: Score, base: Floats) -> Loss:
-    """Return the loss (negative is a gain) if one service alone had other servers."""
-
-    def loss(service: int, servers: float) -> float:
-        if servers == base[service]:
-            return 0.0
-        trial = base.copy()
-        trial[service] = servers
-        return -judge.at(trial).gain_over(best)
-
-    return loss
-
-
-def _round(rules: Rules, loss: Loss, base: Floats) -> AllocationSolution | None:
-    """Return the best allocation by the curves near `base`; None where nothing may change."""
-    low, high = _trust_region(rules, loss, base)
-    floors = {
-        int(i): min(loss(int(i), float(c)) for c in np.arange(low[i], high[i] + 0.5))
-        for i in np.flatnonzero(high > low)
-    }
-    if not floors:
-        return None
-
-    def shifted(services: Integers, servers: Floats) -> tuple[Floats, Floats]:
-        values = np.zeros(len(services))
-        for k, (i, c) in enumerate(zip(services, servers, strict=True)):
-            if int(i) in floors:
-                inside = float(min(max(c, low[i]), high[i]))
-                values[k] = max(loss(int(i), inside) - floors[int(i)], 0.0)
-        return values, np.zeros(len(services))
-
-    return solve_separable(_problem(rules, base, shifted, low, high))
-
-
-def _trust_region(rules: Rules, loss: Loss, base: Floats) -> tuple[Floats, Floats]:
-    touched = np.isfinite(base) & (~np.isnan(rules.price))
-    touched[rules.exchanges.start] = True
-    touched[rules.exchanges.end] = True
-    low, high = base.copy(), base.copy()
-    radius = np.maximum(RADIUS, rules.terms.shift)
-    for i in np.flatnonzero(touched & np.isfinite(base)):
-        while high[i] < min(base[i] + radius[i], rules.high[i]):
-            high[i] += 1
-        gives = bool((rules.exchanges.start == i).any()) or base[i] > rules.servers[i]
-        while gives and low[i] - 1 >= max(base[i] - radius[i], rules.low[i], 1.0):
-            if not math.isfinite(loss(int(i), float(low[i] - 1))):
-                break
-            low[i] -= 1
-    return low, high
-
-
-def _problem(
-    rules: Rules,
-    base: Floats,
-    curve: Callable[[Integers, Floats], tuple[Floats, Floats]],
-    low: Floats,
-    high: Floats,
-) -> AllocationProblem:
-    count = base.size
-    return AllocationProblem(
-        names=rules.names,
-        servers=np.where(np.isfinite(rules.servers), rules.servers, math.inf),
-        load=np.where(np.isfinite(base), 1.0, 0.0),
-        curve=curve,
-        goal="delay",
-        budget=rules.budget,
-        exchanges=rules.exchanges,
-        cost_per_server=rules.price,
-        min_servers=np.where(np.isfinite(base), low, 0.0),
-        max_servers=np.where(np.isfinite(base), high, 1e9),
-        needs_stability=np.zeros(count, dtype=bool),
-        convex=np.zeros(count, dtype=bool),
-        terms=rules.terms,
-    )

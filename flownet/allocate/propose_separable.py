@@ -9,29 +9,45 @@ import numpy as np
 
 from flownet.allocate.aims import Aim, targets_of
 from flownet.allocate.cases import Case, Least, Objective, Part, Risk
-from flownet.allocate.curves import Station, is_separable, number_waiting, stations_of
+from flownet.allocate.curves import (
+    Station,
+    is_separable,
+    level_needed,
+    lever_curve,
+    number_waiting,
+    stations_of,
+)
 from flownet.allocate.formulation import Model, curve_variables
 from flownet.allocate.judge import Judge
-from flownet.allocate.linearise import Curve
 from flownet.allocate.needs import least_servers
 from flownet.allocate.problem import AllocationProblem, Flows, check_problem
-from flownet.allocate.proposal import Proposal
+from flownet.allocate.proposal import Proposal, Search
 from flownet.allocate.search import Rules
 from flownet.allocate.separable import can_be_stable, solve_separable
 from flownet.allocate.worth import case_worths, over_cases
-from flownet.kernels.compiled import Floats, Integers
+from flownet.kernels.compiled import Floats
 from flownet.kernels.traffic import solve_traffic
 from flownet.programs import Program
 from flownet.solvers.solution import Solution
 
-NEAR = 1e-5
-"""Relative step for slopes of the curves (their error is of its square)."""
-_IN_PROGRAMS = {"delay", "cost", "throughput", "worst_breach", "worst_organisation"}
+_IN_PROGRAMS = {
+    "delay", "cost", "throughput", "worst_breach", "worst_organisation", "weighted_delay",
+    "number_present",
+}  # fmt: skip
 
 
 def reasons_not_to(judge: Judge) -> list[str]:
     """Return why one program does not cover a task; empty where it does."""
     reasons = []
+    kinds = set(judge.levers.kinds)
+    if not kinds <= {"servers", "service_rate"}:
+        reasons.append("a longer time or a waiting room has no falling curve of its own")
+    if "service_rate" in kinds:
+        if any(judge.levers.kinds[each.service] != "servers" for each in judge.terms.targets):
+            reasons.append("a target is to be met by the service rate")
+        counted = {goal for aim in judge.aims for goal in aim.weights}
+        if "number_present" in counted and counted != {"number_present"}:
+            reasons.append("jobs in service count in one goal and not in another")
     if not all(is_separable(solution) for solution in judge.solutions):
         reasons.append("services depend on each other's servers")
     if not all(aim.weights.keys() <= _IN_PROGRAMS for aim in judge.aims):
@@ -52,21 +68,25 @@ def reasons_not_to(judge: Judge) -> list[str]:
     return reasons
 
 
-def propose_separable(judge: Judge, rules: Rules, *, integer: bool) -> Proposal | None:
+def propose_separable(judge: Judge, rules: Rules, search: Search) -> Proposal | None:
     """Return the best allocation; None where not every demand can be met by stable services.
 
     None stands for a task with several demands, goals or limits on delay only: a simple one is
     then solved for the least growth of backlogs.
     """
+    integer = search.integer
     problem = problem_of(judge, rules, integer=integer)
     simple = len(problem.cases) == 1 and len(judge.aims) == 1 and not problem.cases[0].protect
-    if problem.goal != "throughput" and not simple and not can_be_stable(problem):
+    if problem.goal != "throughput" and not simple and not can_be_stable(problem, search.solver):
         return None
-    best = solve_separable(problem)
+    best = solve_separable(
+        problem, gap=search.gap, time_limit=search.time_limit, solver=search.solver
+    )
+    unit = "servers" if judge.levers.plain else "numbers"
     how = (
-        f"one program over {'whole' if integer else 'divisible'} servers, delay curves as "
+        f"one program over {'whole' if integer else 'divisible'} {unit}, delay curves as "
         f"{'secants' if integer else 'tangents'} refined where the solution lies ({best.rounds} "
-        f"rounds, {best.status})"
+        f"rounds, {_STATUS[best.status]})"
     )
     now, then = (_worths(problem, c, judge.risk) for c in (problem.servers, best.servers))
     leading, gain = _leading(now, then)
@@ -91,13 +111,27 @@ def propose_separable(judge: Judge, rules: Rules, *, integer: bool) -> Proposal 
         problem.goal != "throughput",
         leading,
         tuple(then),
+        best.status,
     )
+
+
+_STATUS = {
+    "optimal": "optimal: the gap is below 1e-9",
+    "within_gap": "within the gap that was asked for",
+    "stopped": "stopped at a limit, with the best found so far",
+}
 
 
 def problem_of(judge: Judge, rules: Rules, *, integer: bool) -> AllocationProblem:
     """Return the task as an allocation problem in arrays."""
     stations = [stations_of(solution) for solution in judge.solutions]
-    loads = [np.array([s.arrival_rate * s.service_time for s in each]) for each in stations]
+    kinds, counts = judge.levers.kinds, judge.solutions[0].compilation.arrays.servers
+    loads = [
+        np.array([
+            level_needed(s, kind, float(c)) for s, kind, c in zip(each, kinds, counts, strict=True)
+        ])
+        for each in stations
+    ]  # fmt: skip
     first = judge.solutions[0]
     throughput = len(judge.aims) == 1 and judge.aims[0].single == "throughput"
     cases = tuple(_case(judge, k, stations[k], loads[k]) for k in range(len(judge.solutions)))
@@ -116,10 +150,11 @@ def problem_of(judge: Judge, rules: Rules, *, integer: bool) -> AllocationProble
         budget=rules.budget,
         exchanges=rules.exchanges,
         integer=integer,
-        cost_per_server=rules.price,
+        price=rules.price,
+        refund=rules.refund,
         min_servers=rules.low,
         max_servers=rules.high,
-        flows=_flows(first, stations[0]),
+        flows=_flows(judge, stations[0]),
         terms=judge.terms,
         cases=cases,
         risk=Risk(judge.risk.kind, judge.risk.level),
@@ -130,6 +165,7 @@ def problem_of(judge: Judge, rules: Rules, *, integer: bool) -> AllocationProble
 
 def _case(judge: Judge, k: int, stations: list[Station], load: Floats) -> Case:
     solution = judge.solutions[k]
+    counts = solution.compilation.arrays.servers
     protect = tuple(
         Part(each.organisation, each.members, waiting + each.margin)
         for each in judge.terms.protect
@@ -139,11 +175,17 @@ def _case(judge: Judge, k: int, stations: list[Station], load: Floats) -> Case:
         judge.names[k],
         judge.shares[k],
         load,
-        waiting_curve(stations),
+        lever_curve(stations, judge.levers, counts, present=_counts_service(judge)),
         None,
-        tuple(_objective(solution, aim, stations) for aim in judge.aims),
+        tuple(_objective(judge, solution, aim, stations) for aim in judge.aims),
         protect,
     )
+
+
+def _counts_service(judge: Judge) -> bool:
+    """Return whether jobs in service count and can become fewer."""
+    goals = {goal for aim in judge.aims for goal in aim.weights}
+    return "number_present" in goals and not judge.levers.plain
 
 
 def _waiting(solution: Solution, stations: list[Station], members: Sequence[int]) -> float:
@@ -151,15 +193,19 @@ def _waiting(solution: Solution, stations: list[Station], members: Sequence[int]
     return sum(number_waiting(stations[i], float(servers[i])) for i in members)
 
 
-def _objective(solution: Solution, aim: Aim, stations: list[Station]) -> Objective:
+def _objective(judge: Judge, solution: Solution, aim: Aim, stations: list[Station]) -> Objective:
     """Return what an aim counts, in the program's terms."""
     count = len(stations)
     weights = aim.weights
-    weight = np.full(count, weights.get("delay", 0.0))
+    weight = np.full(count, weights.get("delay", 0.0) + weights.get("number_present", 0.0))
     capacity = np.zeros(count)
+    if "weighted_delay" in weights:
+        weight = weight + weights["weighted_delay"] * _cost_weights(solution)
     if "cost" in weights:
         weight = weight + weights["cost"] * _cost_weights(solution)
-        capacity = weights["cost"] * solution.compilation.cost_per_server
+        counted = np.array([kind == "servers" for kind in judge.levers.kinds])
+        prices = np.where(counted, solution.compilation.cost_per_server, 0.0)
+        capacity = weights["cost"] * prices
     worst: tuple[Part, ...] = ()
     if "worst_breach" in weights:
         targets = targets_of(solution)
@@ -209,24 +255,6 @@ def _leading(now: Sequence[float], then: Sequence[float]) -> tuple[int, float]:
     return 0, now[0] - then[0] if math.isfinite(then[0]) else 0.0
 
 
-def waiting_curve(stations: list[Station]) -> Curve:
-    """Return the mean number waiting by servers, and its slope."""
-
-    def curve(services: Integers, servers: Floats) -> tuple[Floats, Floats]:
-        values, slopes = np.empty(len(services)), np.empty(len(services))
-        for k, (i, c) in enumerate(zip(services, servers, strict=True)):
-            station, step = stations[i], NEAR * max(1.0, float(c))
-            load = station.arrival_rate * station.service_time
-            step = min(step, max((float(c) - load) / 2, 0.0))
-            values[k] = number_waiting(station, float(c))
-            ahead = number_waiting(station, float(c) + step)
-            behind = number_waiting(station, float(c) - step)
-            slopes[k] = (ahead - behind) / (2 * step) if step > 0 else -math.inf
-        return values, slopes
-
-    return curve
-
-
 def _cost_weights(solution: Solution) -> Floats:
     """Return the price of one waiting job by service, classes weighted by their flows."""
     rates = solution.measures.arrival_rate
@@ -236,9 +264,9 @@ def _cost_weights(solution: Solution) -> Floats:
     return weights
 
 
-def _flows(solution: Solution, stations: list[Station]) -> Flows:
+def _flows(judge: Judge, stations: list[Station]) -> Flows:
     """Return the flows between services, summed over classes, for the growth of backlogs."""
-    arrays = solution.compilation.arrays
+    arrays = judge.solutions[0].compilation.arrays
     classes = arrays.service_time.shape[1]
     rates = np.array([s.arrival_rate for s in stations])
     by_state = solve_traffic(arrays).arrival_rate.ravel()
@@ -251,5 +279,9 @@ def _flows(solution: Solution, stations: list[Station]) -> Flows:
     share = np.divide(
         summed, rates[pairs[0]], out=np.zeros(summed.shape), where=rates[pairs[0]] > 0
     )
-    time = np.array([s.service_time if s.service_time > 0 else 1.0 for s in stations])
+    rows = zip(stations, judge.levers.kinds, arrays.servers.tolist(), strict=True)
+    time = np.array([
+        1.0 / c if kind == "service_rate" else (s.service_time if s.service_time > 0 else 1.0)
+        for s, kind, c in rows
+    ])  # fmt: skip
     return Flows(arrays.external_arrival_rate.sum(axis=1), time, pairs[0], pairs[1], share)

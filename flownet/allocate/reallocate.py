@@ -13,15 +13,18 @@ import pandas as pd
 from flownet.allocate.aims import Aim, aim_value, read_goal
 from flownet.allocate.cases import Risk
 from flownet.allocate.demands import Demand, read_demands, read_risk
-from flownet.allocate.exchanges import Exchanges, check_exchanges
+from flownet.allocate.exchanges import check_exchanges
 from flownet.allocate.judge import Judge, Score, missed_in_words
+from flownet.allocate.levers import LevelChange, carried_out, read_levers
 from flownet.allocate.outcome import changes_of, limits_table, moves_table, worse_services
-from flownet.allocate.plan import Plan, carried_out
-from flownet.allocate.proposal import Progress, Proposal
+from flownet.allocate.plan import Plan
+from flownet.allocate.proposal import Progress, Proposal, Search
+from flownet.allocate.propose_divisible import propose_divisible
 from flownet.allocate.propose_model import propose_on_model
 from flownet.allocate.propose_separable import propose_separable, reasons_not_to
+from flownet.allocate.read_rules import read_rules
 from flownet.allocate.search import Rules
-from flownet.allocate.terms import Terms, read_terms
+from flownet.allocate.terms import read_terms
 from flownet.errors import Fault, ParameterError, ProgramError, UnconvergedError
 from flownet.network.model import Network, ServiceName
 from flownet.solvers.goals import GoalValue
@@ -34,8 +37,12 @@ def reallocate(
     goal: Any = "delay",
     budget: float = 0.0,
     exchanges: Any = None,
-    integer: bool = True,  # noqa: FBT001, FBT002  # the promised signature
+    integer: bool | None = None,  # noqa: FBT001  # the promised signature
     *,
+    decide: Any = "servers",
+    prices: Any = None,
+    release: Any = None,
+    bounds: Any = None,
     budgets: Any = None,
     groups: Any = None,
     max_changed: int | None = None,
@@ -46,29 +53,45 @@ def reallocate(
     scenarios: Any = None,
     risk: Any = "expected",
     method: str = "auto",
+    gap: float = 1e-3,
+    time_limit: float | None = None,
+    solver: str = "auto",
     progress: Progress | None = None,
 ) -> Plan:
-    r"""Return where servers should be bought or moved.
+    r"""Return where servers, or other capacity, should be bought, given up or moved.
 
     Parameters
     ----------
     network : Network
         The system as it is; it is not changed.
     goal : str, mapping, or sequence of these
-        'delay', 'cost', 'throughput' (see `flownet.solvers.goals.goal_value`), 'worst_breach' (the
-        largest wait over its ``target``), 'worst_organisation' or 'worst_class' (the largest delay
-        per job); a mapping adds up goals by weight; a sequence takes them one after the other.
+        'delay', 'cost', 'throughput' (see `flownet.solvers.goals.goal_value`), 'weighted_delay' (by
+        ``cost_of_delay``), 'number_present' (delayed or in service), 'worst_breach' (the largest
+        wait over its ``target``), 'worst_organisation' or 'worst_class' (the largest delay per
+        job); a mapping adds up goals by weight; a sequence takes them one after the other.
         Where a backlog grows, its growth comes first.
     budget : float
-        New money per T, at least 0; spent on servers at each service's ``cost_per_server`` (where
-        none is given, none can be bought), on the cost of moves, training and fixed costs.
+        New money per T, at least 0; spent on servers at each service's ``cost_per_server`` or its
+        price in `prices` (where neither is given, none can be bought), on the cost of moves,
+        training and fixed costs.
     exchanges : table, optional
         What may move: rows with ``from``, ``to``, ``rate`` (servers gained per server given up,
         default 1), ``cost`` (money per T and server given up, default 0), ``limit`` (most that may
         be given up), ``training`` (money per T once anything is moved). Nothing is moved or
         released that they do not permit.
-    integer : bool
-        Whole servers, or parts of them too (not where services block each other).
+    integer : bool, optional
+        Whole numbers, or parts of them too. By default whole where anything is counted (servers,
+        waiting places), divisible where only rates or times are decided on.
+    decide : str or mapping
+        What is bought, moved or given up: 'servers', 'service_rate' (jobs per T of each server),
+        'service_time' (T per job) or 'waiting_room' (places), everywhere or by service.
+    prices : float or mapping, optional
+        Money per T for one more, everywhere or by service, in place of ``cost_per_server``.
+    release : True, float or mapping, optional
+        What may be given up without an exchange, and the money per T that one saves, which adds to
+        the budget; True stands for its price.
+    bounds : mapping, optional
+        {service: (least, most)} after the plan, in place of ``min_servers`` and ``max_servers``.
     budgets : mapping, optional
         Staff, floor space and the like: {name: {"limit": most, "use": {service: per server}}},
         over all servers after the plan.
@@ -94,6 +117,13 @@ def reallocate(
         'expected', 'minimax', 'regret' or 'cvar' (level 0.9: the mean of the worst tenth).
     method : str
         As for `solve`; the same method verifies.
+    gap : float
+        Relative gap between a program's value and its bound that is good enough; 1e-9 asks for the
+        proven optimum.
+    time_limit : float, optional
+        Seconds that a program may take; the best found by then is returned, with its gap.
+    solver : str
+        'auto' (HiGHS in this process), 'highs', 'cbc', or another that PuLP finds.
     progress : callable, optional
         Called with (done, total) while the full model is searched.
 
@@ -148,12 +178,24 @@ def reallocate(
         protect=protect,
         targets=targets,
     )
-    rules = _rules(before, budget, check_exchanges(exchanges, network.services), terms)
+    levers = read_levers(decide, network.services)
+    rules = read_rules(
+        before,
+        check_exchanges(exchanges, network.services),
+        terms,
+        levers,
+        budget=budget,
+        prices=prices,
+        release=release,
+        bounds=bounds,
+        integer=integer,
+    )
+    search = Search(rules.integer, *check_limits(gap, time_limit), solver, progress)
     demands = read_demands(network, scenarios)
-    judge = _judge(before, demands, aims, terms, risk, method)
+    judge = _judge(before, demands, aims, rules, risk, method)
     if judge.risk.kind == "regret":
-        judge = _with_best(judge, rules, integer=integer)
-    return plan_for(before, demands, judge, rules, integer=integer, progress=progress)
+        judge = _with_best(judge, rules, search)
+    return plan_for(before, demands, judge, rules, search)
 
 
 def plan_for(
@@ -161,14 +203,12 @@ def plan_for(
     demands: tuple[Demand, ...],
     judge: Judge,
     rules: Rules,
-    *,
-    integer: bool,
-    progress: Progress | None = None,
+    search: Search,
 ) -> Plan:
     """Return the plan of a task that has been read."""
-    proposal = propose(judge, rules, integer=integer, progress=progress)
-    servers = changes_of(before, proposal.servers)
-    afters = [_after(each, servers) for each in judge.solutions]
+    proposal = propose(judge, rules, search)
+    changes = changes_of(rules, proposal.servers)
+    afters = [_after(each, changes) for each in judge.solutions]
     now, then = judge.score(judge.solutions), judge.score(afters)
     missed = [
         words
@@ -179,7 +219,7 @@ def plan_for(
         best = "; ".join(dict.fromkeys(missed))
         raise ProgramError(f"no allocation was found that keeps to every term; the best: {best}")
     own = [k for k, each in enumerate(demands) if each.network is before.network]
-    after = afters[own[0]] if own else _after(before, servers)
+    after = afters[own[0]] if own else _after(before, changes)
     label = ", then ".join(aim.label for aim in judge.aims)
     return Plan(
         before=before,
@@ -195,34 +235,36 @@ def plan_for(
         shadow_prices=limits_table(before, rules, proposal, judge.aims[0].label),
         made_worse=worse_services(before, after),
         spent=rules.spent(proposal.bought, proposal.moved),
-        servers=servers,
+        changes=changes,
         how=proposal.how,
+        status=proposal.status,
+        bound=proposal.bound,
         goals=_goals_table(judge, now, then),
         scenarios=_scenario_table(judge, demands, afters),
     )
 
 
-def propose(
-    judge: Judge, rules: Rules, *, integer: bool, progress: Progress | None = None
-) -> Proposal:
-    """Return the best allocation that one of the two ways finds."""
+def propose(judge: Judge, rules: Rules, search: Search) -> Proposal:
+    """Return the best allocation that one of the ways finds."""
     cheapest = np.nanmin(np.append(rules.price, math.inf))
-    affordable = rules.budget > 0 and (not integer or cheapest <= rules.budget * (1 + 1e-9))
+    affordable = cheapest == 0 or (
+        rules.budget > 0 and (not rules.integer or cheapest <= rules.budget * (1 + 1e-9))
+    )
     nothing = (np.zeros(rules.servers.size), np.zeros(len(rules.exchanges)))
-    if not affordable and not len(rules.exchanges) and rules.allows(*nothing):
+    movable = len(rules.exchanges) > 0 or rules.releasable.any()
+    if not affordable and not movable and rules.allows(*nothing):
         how = "nothing may be bought with this budget, and nothing may be moved"
-        return Proposal(rules.servers, *nothing, 0.0, 0.0, how)
+        return Proposal(rules.servers, *nothing, 0.0, 0.0, how, status="nothing to do")
     reasons, start = reasons_not_to(judge), None
     if not reasons:
-        found = propose_separable(judge, rules, integer=integer)
+        found = propose_separable(judge, rules, search)
         if found is not None and judge.at(found.servers).broken == 0:
             return found
         reasons = ["a term has no linear form, or not every demand can be met"]
-        start = None if found is None else (found.bought.round(), found.moved.round())
-    if not integer:
-        message = f"must be true here, where the model has whole servers only: {reasons[0]}"
-        raise ParameterError([Fault("reallocate", "integer", "False", message)])
-    return propose_on_model(judge, rules, progress, start)
+        start = None if found is None else (found.bought, found.moved)
+    if not rules.integer:
+        return propose_divisible(judge, rules, search, start)
+    return propose_on_model(judge, rules, search, start)
 
 
 def _solved(network: Network, method: str) -> Solution:
@@ -233,35 +275,32 @@ def _solved(network: Network, method: str) -> Solution:
     return solution
 
 
-def _rules(solution: Solution, budget: Any, exchanges: Exchanges, terms: Terms) -> Rules:
-    """Return what the allocation may do, after a look at the budget."""
-    numeric = isinstance(budget, (int, float)) and not isinstance(budget, bool)
-    if not numeric or not 0 <= budget < math.inf:
-        message = "must be a finite amount of money per time unit, at least 0"
-        raise ParameterError([Fault("reallocate", "budget", repr(budget), message)])
-    nodes = [data for _, data in solution.network.graph.nodes(data=True)]
-    servers = solution.compilation.arrays.servers
-    low = np.array([float(data.get("min_servers", 0.0)) for data in nodes])
-    high = np.array([float(data.get("max_servers", math.inf)) for data in nodes])
-    price = solution.compilation.cost_per_server
-    buyable = (price > 0) & np.isfinite(servers)
-    return Rules(
-        names=solution.compilation.services,
-        servers=servers,
-        low=np.minimum(low, servers),
-        high=np.maximum(high, servers),
-        price=np.where(buyable, price, np.nan),
-        exchanges=exchanges,
-        budget=float(budget),
-        terms=terms,
-    )
+def check_limits(gap: Any, time_limit: Any) -> tuple[float, float | None]:
+    """Return gap and time limit where they are numbers that mean something.
+
+    Raises
+    ------
+    ParameterError
+        For a gap below 0 or a time limit that is not above 0.
+    """
+    faults = []
+    if isinstance(gap, bool) or not isinstance(gap, (int, float)) or not 0 <= gap < math.inf:
+        message = "must be a relative gap, at least 0, for instance 0.001"
+        faults.append(Fault("reallocate", "gap", repr(gap), message))
+    numeric = isinstance(time_limit, (int, float)) and not isinstance(time_limit, bool)
+    if time_limit is not None and not (numeric and time_limit > 0):
+        message = "must be a number of seconds above 0"
+        faults.append(Fault("reallocate", "time_limit", repr(time_limit), message))
+    if faults:
+        raise ParameterError(faults)
+    return float(gap), time_limit
 
 
 def _judge(
     before: Solution,
     demands: tuple[Demand, ...],
     aims: tuple[Aim, ...],
-    terms: Terms,
+    rules: Rules,
     risk: Any,
     method: str,
 ) -> Judge:
@@ -271,10 +310,14 @@ def _judge(
     )
     names = tuple(each.name for each in demands)
     shares = tuple(each.share for each in demands)
-    return Judge(names, solutions, shares, read_risk(risk), aims, terms)
+    for name, each in zip(names, solutions, strict=True):
+        if not np.array_equal(rules.levers.present(each), rules.servers):
+            message = "differs in what the plan decides on: scenarios differ in demand"
+            raise ParameterError([Fault(f"scenario '{name}'", "", "", message)])
+    return Judge(names, solutions, shares, read_risk(risk), aims, rules.terms, rules.levers)
 
 
-def _with_best(judge: Judge, rules: Rules, *, integer: bool) -> Judge:
+def _with_best(judge: Judge, rules: Rules, search: Search) -> Judge:
     """Return a judge that knows the best value of each demand alone."""
     if len(judge.aims) > 1:
         message = "takes one goal, which may be a sum"
@@ -284,19 +327,21 @@ def _with_best(judge: Judge, rules: Rules, *, integer: bool) -> Judge:
         alone = dataclasses.replace(
             judge, names=(name,), solutions=(solution,), shares=(1.0,), risk=Risk(), _known={}
         )
-        found = propose(alone, rules, integer=integer)
+        found = propose(alone, rules, search)
         best.append(alone.at(found.servers).goals[0])
     return dataclasses.replace(judge, risk=judge.risk._replace(best=tuple(best)), _known={})
 
 
-def _after(solution: Solution, servers: Mapping[ServiceName, float]) -> Solution:
+def _after(solution: Solution, changes: Mapping[ServiceName, LevelChange]) -> Solution:
     """Return a demand solved anew with the plan carried out."""
-    if not servers:
+    if not changes:
         return solution
     # a product form needs whole servers; its waits and the decomposition's are the same
-    whole = all(float(count).is_integer() for count in servers.values())
+    whole = all(
+        kind != "servers" or float(after).is_integer() for kind, _, after in changes.values()
+    )
     method = solution.method if whole or solution.method != "product_form" else "decomposition"
-    changed = carried_out(solution.network, servers)
+    changed = carried_out(solution.network, changes)
     after = solve(changed, method, **solution.options)
     if not after.converged:
         message = f"the network with the plan carried out could not be solved by '{method}'"

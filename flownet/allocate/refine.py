@@ -63,7 +63,7 @@ class Effort:
 
 
 class Plan(NamedTuple):
-    """One allocation: what is bought and moved, and the servers that this leaves."""
+    """One allocation: what is bought (negative: given up) and moved, and what this leaves."""
 
     bought: Floats
     moved: Floats
@@ -192,8 +192,9 @@ def within_reach(model: Model) -> tuple[Floats, Floats]:
     low, high = np.maximum(given.low, model.need), given.high.copy()
     gives, takes = np.zeros(low.size, dtype=bool), np.zeros(low.size, dtype=bool)
     gives[table.start], takes[table.end] = True, True
+    gives |= ~np.isnan(given.refund)
     with np.errstate(divide="ignore", invalid="ignore"):
-        affordable = given.servers + np.where(given.price >= 0, given.budget / given.price, 0.0)
+        affordable = given.servers + np.where(given.price >= 0, given.money / given.price, 0.0)
     free = takes | (given.price == 0)
     high = np.where(free, high, np.minimum(high, affordable))
     low = np.where(gives, low, np.maximum(low, given.servers))
@@ -364,9 +365,12 @@ def plan_of(model: Model, solution: ProgramSolution, *, whole: bool) -> Plan:
     bought, unused = np.zeros(len(given.names)), np.zeros(len(given.names))
     bought[list(model.bought)] = solution.array(list(model.bought.values()))
     moved = solution.array(model.moved)
+    released = np.zeros_like(bought)
+    released[list(model.released)] = solution.array(list(model.released.values()))
     if whole:
-        bought, moved = np.round(bought), np.round(moved)
+        bought, moved, released = np.round(bought), np.round(moved), np.round(released)
     bought, moved = np.maximum(bought, 0.0), np.maximum(moved, 0.0)
+    bought = bought - np.maximum(released, 0.0)
     servers = given.servers + bought
     np.subtract.at(servers, table.start, moved)
     np.add.at(servers, table.end, moved * table.rate)

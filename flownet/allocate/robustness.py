@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from flownet.allocate.aims import aim_value
-from flownet.allocate.curves import arrays_with
+from flownet.allocate.levers import DIVISIBLE, Levers
 from flownet.allocate.plan import Plan
-from flownet.allocate.steps import aim_of, gain
+from flownet.allocate.steps import aim_of, gain, levers_of
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, ParameterError
 from flownet.kernels.change import with_service_rate
@@ -70,14 +70,12 @@ def robustness(plan: Plan, samples: int, seed: int, spread: float) -> Robustness
     solution, aim = plan.before, aim_of(plan)
     if solution.method == "product_form" and not all(map(_is_whole, plan.servers.values())):
         solution = dataclasses.replace(solution, method="decomposition", options={})
-    after = solution.compilation.arrays.servers.astype(np.float64).copy()
-    for name, count in plan.servers.items():
-        after[solution.compilation.services.index(name)] = count
+    levers = levers_of(plan)
     random = np.random.default_rng(seed)
     rows, failed = [], 0
     for _ in range(samples):
         drawn = _drawn(solution, spread, random)
-        moved = arrays_with(_with(solution, drawn), after)
+        moved = levers.arrays(_with(solution, drawn), _levels(plan, _with(solution, drawn), levers))
         pair = [solution.again(each) for each in (drawn, moved)]
         if not all(each.converged for each in pair):
             failed += 1
@@ -87,6 +85,15 @@ def robustness(plan: Plan, samples: int, seed: int, spread: float) -> Robustness
     frame = pd.DataFrame(rows, columns=["gain", "growth_before", "growth_after"])
     frame.index.name = "sample"
     return Robustness(frame, failed)
+
+
+def _levels(plan: Plan, solution: Solution, levers: Levers) -> Floats:
+    """Return the levels of the plan; rates and times change in the plan's proportion."""
+    levels = levers.present(solution)
+    for name, (kind, before, after) in plan.changes.items():
+        i = solution.compilation.services.index(name)
+        levels[i] = levels[i] * after / before if kind in DIVISIBLE else after
+    return levels
 
 
 def _is_whole(count: float) -> bool:

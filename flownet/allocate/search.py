@@ -1,17 +1,16 @@
-"""Search on the full model: step by step from a start, keeping every rule of the allocation."""
+"""The rules of an allocation, and what a search of it hands on."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from flownet.allocate.exchanges import Exchanges
-from flownet.allocate.judge import TOLERANCE, Judge, Score
+from flownet.allocate.judge import TOLERANCE, Score
+from flownet.allocate.levers import Levers
 from flownet.allocate.terms import Terms
-from flownet.kernels.compiled import Floats
+from flownet.kernels.compiled import Booleans, Floats
 from flownet.network.model import ServiceName
 
 Start = tuple[Floats, Floats]
@@ -27,17 +26,23 @@ class Rules:
     names : tuple
         The services.
     servers : numpy.ndarray
-        (n,) at present; ``inf`` where nothing can be added.
+        (n,) at present (or the level of another lever); ``inf`` where nothing can be added.
     low, high : numpy.ndarray
-        (n,) bounds on the servers.
+        (n,) bounds on them.
     price : numpy.ndarray
         (n,) money per server and T; nan where none may be bought.
+    refund : numpy.ndarray
+        (n,) money per T that a server given up saves; nan where none may be given up.
     exchanges : Exchanges
         What may move, at what rate and cost.
     budget : float
         Money per T.
     terms : Terms
         What else must be kept.
+    levers : Levers
+        What is bought and moved at each service.
+    integer : bool
+        Whether purchases and moves are whole numbers.
     """
 
     names: tuple[ServiceName, ...]
@@ -45,12 +50,35 @@ class Rules:
     low: Floats
     high: Floats
     price: Floats
+    refund: Floats
     exchanges: Exchanges
     budget: float
     terms: Terms
+    levers: Levers
+    integer: bool = True
+
+    def usable(self, servers: Floats) -> Floats:
+        """Return what can be used of servers: whole steps from the present, if they are whole."""
+        if not self.integer:
+            return servers
+        limited = np.isfinite(self.servers)
+        now = np.where(limited, self.servers, 0.0)
+        offset = now - np.floor(now)
+        steps = np.floor(np.where(limited, servers, 0.0) - offset + TOLERANCE) + offset
+        return np.where(limited, steps, servers)
+
+    @property
+    def buyable(self) -> Booleans:
+        """(n,) where something can be bought."""
+        return ~np.isnan(self.price)
+
+    @property
+    def releasable(self) -> Booleans:
+        """(n,) where something can be given up."""
+        return ~np.isnan(self.refund)
 
     def after(self, bought: Floats, moved: Floats) -> Floats:
-        """Return the servers after purchases and moves (whole numbers rounded down)."""
+        """Return the servers after purchases (negative where given up) and moves."""
         table = self.exchanges
         change = bought.astype(np.float64).copy()
         np.subtract.at(change, table.start, moved)
@@ -64,7 +92,8 @@ class Rules:
         change -= np.where(limited, self.servers, 0.0)
         table = self.exchanges
         return float(
-            (np.nan_to_num(self.price) * bought).sum()
+            (np.nan_to_num(self.price) * np.maximum(bought, 0.0)).sum()
+            - (np.nan_to_num(self.refund) * np.maximum(-bought, 0.0)).sum()
             + (table.cost * moved).sum()
             + table.training[moved > TOLERANCE].sum()
             + self.terms.fixed(change)
@@ -72,16 +101,20 @@ class Rules:
 
     def allows(self, bought: Floats, moved: Floats) -> bool:
         """Return whether every rule is kept."""
+        usable = self.usable(self.after(bought, moved))
+        return self.affords(bought, moved) and self.terms.broken(usable, self.servers) == 0
+
+    def affords(self, bought: Floats, moved: Floats) -> bool:
+        """Return whether bounds and money are kept, terms apart."""
         servers = self.after(bought, moved)
         return bool(
-            (bought >= 0).all()
-            and (moved >= 0).all()
+            (moved >= 0).all()
             and (moved <= self.exchanges.limit + TOLERANCE).all()
-            and not ((bought > 0) & np.isnan(self.price)).any()
+            and not ((bought > 0) & ~self.buyable).any()
+            and not ((bought < 0) & ~self.releasable).any()
             and (servers >= self.low - TOLERANCE).all()
             and (servers <= self.high + TOLERANCE).all()
             and self.spent(bought, moved) <= self.budget * (1 + TOLERANCE) + TOLERANCE
-            and self.terms.broken(whole(servers), self.servers) == 0
         )
 
     def steps(self) -> Floats:
@@ -98,83 +131,3 @@ class Found:
     moved: Floats
     servers: Floats
     score: Score
-
-
-def whole(servers: Floats) -> Floats:
-    """Return servers as whole numbers: what an exchange leaves over is not used."""
-    return np.where(np.isfinite(servers), np.floor(servers + TOLERANCE), servers)
-
-
-def descend(
-    rules: Rules,
-    start: Start,
-    judge: Judge,
-    *,
-    most_solves: int = 2000,
-    progress: Callable[[int, int], None] | None = None,
-) -> Found:
-    """Return the best allocation reached from `start` by single steps and pairs of them.
-
-    Parameters
-    ----------
-    rules : Rules
-        What is allowed.
-    start : tuple of arrays
-        Purchases (n,) and moves (m,) to begin with, whole numbers.
-    judge : Judge
-        Tells what servers are worth by the full model.
-    most_solves : int
-        Different servers that the judge may have been asked for, at most.
-    progress : callable, optional
-        Called with (done, total).
-
-    Notes
-    -----
-    Steepest descent: in each round every purchase and move one up or one down, and every pair of
-    these, is tried where the rules allow it; the best is taken until none improves. A local
-    optimum of this neighbourhood; with blocking nothing better is guaranteed.
-    """
-
-    def value(bought: Floats, moved: Floats) -> Score:
-        score = judge.at(whole(rules.after(bought, moved)))
-        if progress is not None:
-            progress(min(judge.solves, most_solves), most_solves)
-        return score
-
-    bought, moved = start
-    best = value(bought, moved)
-    while judge.solves < most_solves:
-        leader, where = best, None
-        for candidate in _neighbours(rules, bought, moved):
-            if judge.solves >= most_solves:
-                break
-            found = value(*candidate)
-            if found.gain_over(leader) > 0:
-                leader, where = found, candidate
-        if where is None:
-            break
-        best, (bought, moved) = leader, where
-    return Found(bought, moved, whole(rules.after(bought, moved)), best)
-
-
-def _neighbours(rules: Rules, bought: Floats, moved: Floats) -> Iterator[Start]:
-    """Yield the allowed allocations one step, or a pair of steps, away."""
-    n = bought.size
-    vector, size = np.concatenate([bought, moved]), rules.steps()
-    ups = [*np.flatnonzero(~np.isnan(rules.price)).tolist(), *range(n, vector.size)]
-    downs = np.flatnonzero(vector > 0).tolist()
-    singles = [(i, 1.0) for i in ups] + [(i, -1.0) for i in downs]
-    steps = [(each,) for each in singles]
-    pairs = [(a, b) for a, b in itertools.combinations(singles, 2) if a[0] != b[0]]
-    swaps = [pair for pair in pairs if pair[0][1] != pair[1][1]]
-    alike = [pair for pair in pairs if pair[0][1] == pair[1][1]]
-    for moves in [*steps, *swaps, *(alike if len(alike) <= _MOST_ALIKE else [])]:
-        trial = vector.copy()
-        for place, step in moves:
-            trial[place] += step * size[place]
-        if rules.allows(trial[:n], trial[n:]):
-            yield trial[:n], trial[n:]
-
-
-_MOST_ALIKE = 60
-"""Pairs of two steps up, or two down, are tried where there are no more than this."""

@@ -126,7 +126,7 @@ def can_be_stable(problem: AllocationProblem, solver: str = "auto") -> bool:
         Where nothing keeps to the terms, stable or not; the ones in conflict are named.
     """
     given = check_problem(problem)
-    model = _decisions(given, "stability")
+    model = decisions(given, "stability")
     form.minimize_effort(model)
     best = model.program.solve(solver, gap=1.0)
     if best.status == "infeasible":
@@ -150,7 +150,7 @@ def _best_of_each(given: Given, effort: Effort) -> tuple[float, ...]:
     return tuple(best)
 
 
-def _decisions(given: Given, name: str) -> Model:
+def decisions(given: Given, name: str) -> Model:
     """Return a program with the decisions and the rows that every goal has."""
     model = Model(given, Program(name))
     form.decision_variables(model)
@@ -182,7 +182,7 @@ def _most_servers(model: Model) -> Floats:
     given, table = model.given, model.given.exchanges
     now = np.where(np.isfinite(given.servers), given.servers, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        bought = np.where(given.price > 0, given.budget / given.price, 0.0)
+        bought = np.where(given.price > 0, given.money / given.price, 0.0)
     supply = np.where(given.price == 0, np.maximum(given.high, now), now + bought)
     becomes = np.ones(now.size)
     for _ in range(now.size):
@@ -198,7 +198,7 @@ def _looked_over(given: Given) -> Given:
     bent = {i for i in given.limited if not given.convex[i]}
     if bent and not given.integer:
         _refuse_divisible(given, bent)
-    model = _decisions(given, "bounds")
+    model = decisions(given, "bounds")
     form.curve_variables(model)
     low, high = within_reach(model)
     top = region_of_interest(given.load, low, high)
@@ -261,7 +261,7 @@ def _stable(given: Given, effort: Effort) -> Course | None:
     """Return the best plan with every service stable, None where there is no such plan."""
 
     def build(given: Given) -> Model:
-        model = _decisions(given, "allocation")
+        model = decisions(given, "allocation")
         form.stability(model, given.limited)
         _goals(model)
         return model
@@ -271,7 +271,7 @@ def _stable(given: Given, effort: Effort) -> Course | None:
 
 def _throughput(given: Given, effort: Effort) -> AllocationSolution:
     """Return the plan under which demand can grow most."""
-    model = _decisions(given, "allocation for throughput")
+    model = decisions(given, "allocation for throughput")
     scale = form.scale_variable(model)
     form.saturation(model, scale)
     form.maximize_throughput(model, scale)
@@ -317,7 +317,7 @@ def _with_backlogs(given: Given, effort: Effort) -> AllocationSolution:
     stable = [i for i in given.limited if i not in left]
 
     def build(given: Given) -> Model:
-        model = _decisions(given, "allocation with backlogs")
+        model = decisions(given, "allocation with backlogs")
         form.flow_variables(model)
         form.flow(model)
         form.service_limit(model)
@@ -341,7 +341,7 @@ def _with_backlogs(given: Given, effort: Effort) -> AllocationSolution:
 
 
 def _least_growth(given: Given, effort: Effort) -> tuple[Model, ProgramSolution]:
-    model = _decisions(given, "least growth of backlogs")
+    model = decisions(given, "least growth of backlogs")
     form.flow_variables(model)
     form.flow(model)
     form.service_limit(model)
@@ -356,7 +356,7 @@ def _least_growth(given: Given, effort: Effort) -> tuple[Model, ProgramSolution]
 
 def _unstable(given: Given, effort: Effort) -> ProgramError:
     """Return what is in conflict where not every service can be stable."""
-    model = _decisions(given, "stability")
+    model = decisions(given, "stability")
     form.stability(model, given.limited)
     _goals(model)
     goals.minimize_goal(model)
@@ -382,15 +382,13 @@ def _solution(
         status = "optimal"
     else:
         status = "within_gap" if course.gap <= effort.gap else "stopped"
-    price = np.nan_to_num(given.price)
     return AllocationSolution(
         status=status,
         servers=plan.servers,
         bought=plan.bought,
         moved=plan.moved,
         unused=plan.unused,
-        spent=float((price * plan.bought).sum() + (given.exchanges.cost * plan.moved).sum())
-        + _fixed_costs(given, plan),
+        spent=_spent(given, plan),
         objective_value=course.value,
         objective_bound=course.bound,
         gap=course.gap,
@@ -403,6 +401,14 @@ def _solution(
         not_convex=tuple(np.flatnonzero(~given.convex).tolist()),
         rounds=course.rounds,
     )
+
+
+def _spent(given: Given, plan: Plan) -> float:
+    """Return the new money that a plan takes."""
+    money = np.nan_to_num(given.price) * np.maximum(plan.bought, 0.0)
+    money -= np.nan_to_num(given.refund) * np.maximum(-plan.bought, 0.0)
+    paid = float(money.sum() + (given.exchanges.cost * plan.moved).sum())
+    return paid + _fixed_costs(given, plan)
 
 
 def _fixed_costs(given: Given, plan: Plan) -> float:

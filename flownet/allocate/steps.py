@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from flownet.allocate.aims import Aim, aim_value, read_goal
-from flownet.allocate.curves import arrays_with
+from flownet.allocate.levers import DIVISIBLE, Levers
 from flownet.allocate.plan import Plan
 from flownet.kernels.compiled import Floats
 from flownet.solvers.goals import GoalValue
@@ -25,9 +25,16 @@ def aim_of(plan: Plan) -> Aim:
     return next((aim for aim in aims if aim.label == plan.value_before.goal), aims[0])
 
 
-def value_with(solution: Solution, servers: Floats, aim: Aim) -> GoalValue | None:
-    """Return the goal with other servers by the full model; None where it cannot be solved."""
-    trial = solution.again(arrays_with(solution, servers))
+def levers_of(plan: Plan) -> Levers:
+    """Return the lever of each service."""
+    named = {name: kind for name, (kind, _, _) in plan.changes.items()}
+    kinds = (named.get(name, "servers") for name in plan.before.compilation.services)
+    return Levers(tuple(kinds))
+
+
+def value_with(solution: Solution, levers: Levers, levels: Floats, aim: Aim) -> GoalValue | None:
+    """Return the goal at other levels by the full model; None where it cannot be solved."""
+    trial = solution.again(levers.arrays(solution, levels))
     return aim_value(trial, aim) if trial.converged else None
 
 
@@ -41,11 +48,12 @@ def steps_of(plan: Plan) -> pd.DataFrame:
     """Return the steps of a plan, the one with the largest gain first."""
     solution, aim = plan.before, aim_of(plan)
     left = _pieces(plan)
-    servers = solution.compilation.arrays.servers.astype(np.float64).copy()
+    levers = levers_of(plan)
+    servers = levers.present(solution)
     value = plan_value = aim_value(solution, aim)
     rows, spent, total = [], 0.0, 0.0
     while left:
-        trials = [(_value_after(solution, servers, piece, aim), piece) for piece in left]
+        trials = [(_value_after(solution, levers, servers, piece, aim), piece) for piece in left]
         known = [(found, piece) for found, piece in trials if found is not None]
         if not known:
             break
@@ -66,18 +74,23 @@ def steps_of(plan: Plan) -> pd.DataFrame:
 
 
 def _value_after(
-    solution: Solution, servers: Floats, piece: dict[str, Any], aim: Aim
+    solution: Solution, levers: Levers, now: Floats, piece: dict[str, Any], aim: Aim
 ) -> GoalValue | None:
-    trial = servers + piece["change"]
-    if (trial[np.isfinite(trial)] <= 0).any():
+    trial = now + piece["change"]
+    counted = np.array([kind == "waiting_room" for kind in levers.kinds])
+    limited = np.isfinite(trial)
+    if (trial[limited & ~counted] <= 0).any() or (trial[limited & counted] < 0).any():
         return None
-    return value_with(solution, np.floor(trial + 1e-9) if piece["whole"] else trial, aim)
+    return value_with(solution, levers, np.floor(trial + 1e-9) if piece["whole"] else trial, aim)
 
 
 def _pieces(plan: Plan) -> list[dict[str, Any]]:
     """Return the plan's rows cut into steps of one server, or of a few where there are many."""
     index = {str(name): i for i, name in enumerate(plan.before.compilation.services)}
-    whole = all(float(count).is_integer() for count in plan.servers.values())
+    whole = all(
+        kind not in DIVISIBLE and float(before).is_integer() and float(after).is_integer()
+        for kind, before, after in plan.changes.values()
+    )
     amounts = [max(float(r["units"]), float(r["gained"]) if r["action"] == "buy" else 0.0)
                for r in plan.moves.to_dict(orient="records")]  # fmt: skip
     size = max(1.0, math.ceil(sum(amounts) / _MOST))
@@ -90,9 +103,10 @@ def _pieces(plan: Plan) -> list[dict[str, Any]]:
         for count in counts.tolist():
             share = count / amount
             change = np.zeros(len(index))
-            if row["action"] == "move":
+            if row["from"]:
                 change[index[row["from"]]] -= row["units"] * share
-            change[index[row["to"]]] += row["gained"] * share
+            if row["to"]:
+                change[index[row["to"]]] += row["gained"] * share
             cut = {k: row[k] * share for k in ("units", "gained", "cost")}
             pieces.append({"row": row | cut, "change": change, "whole": whole})
     return pieces

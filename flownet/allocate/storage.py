@@ -26,7 +26,7 @@ _TABLES: Final = {
     "scenarios": ("scenario", ["weight", "before", "after", "growth_before", "growth_after"]),
 }
 _TEXTS: Final = {"action", "sentence", "organisation", "measure"}
-_NUMBERS: Final = ("budget", "gain_promised", "gap", "spent")
+_NUMBERS: Final = ("budget", "gain_promised", "gap", "bound", "spent")
 
 
 def plain_values(plan: Plan) -> dict[str, Any]:
@@ -38,12 +38,18 @@ def plain_values(plan: Plan) -> dict[str, Any]:
         "headline": words.headline(plan),
         "how": plan.how,
         "moves": records(plan.moves),
+        "changes": {
+            str(name): {"lever": kind, "before": before, "after": after}
+            for name, (kind, before, after) in plan.changes.items()
+        },
         "servers": records({str(name): count for name, count in plan.servers.items()}),
         "spent": records(plan.spent),
         "gain_promised": records(plan.gain_promised),
         "gain_verified": records(plan.gain_verified),
         "borne_out": plan.borne_out,
+        "status": plan.status,
         "gap": records(plan.gap),
+        "bound": records(plan.bound),
         "value_before": _value(plan.value_before),
         "value_after": _value(plan.value_after),
         "shadow_prices": records(plan.shadow_prices),
@@ -71,7 +77,7 @@ def plan_of_values(document: Mapping[str, Any]) -> Plan:
     InputError
         Where parts are missing.
     """
-    parts = ("goal", "aims", *_NUMBERS, "servers", "value_before", "value_after", "before", "after")
+    parts = ("goal", "aims", *_NUMBERS, "changes", "value_before", "value_after", "before", "after")
     missing = [key for key in parts if key not in document]
     if missing:
         raise InputError(f"not a plan: {', '.join(missing)} missing")
@@ -88,7 +94,11 @@ def plan_of_values(document: Mapping[str, Any]) -> Plan:
         aims=document["aims"],
         value_before=_read_value(document["value_before"]),
         value_after=_read_value(document["value_after"]),
-        servers={names[name]: _count(count) for name, count in document["servers"].items()},
+        changes={
+            names[name]: (str(row["lever"]), float(row["before"]), _count(row["after"]))
+            for name, row in document["changes"].items()
+        },
+        status=str(document.get("status", "")),
         how=str(document.get("how", "")),
         **values,
         **tables,

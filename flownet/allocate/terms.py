@@ -132,7 +132,7 @@ def no_terms(count: int) -> Terms:
     return Terms((), (), None, np.zeros(count), np.zeros(count), np.ones(count))
 
 
-class _Reader:
+class Reader:
     """Reads terms by the names of services, and gathers what is wrong with them."""
 
     def __init__(self, services: Sequence[ServiceName]) -> None:
@@ -142,9 +142,11 @@ class _Reader:
         self.faults: list[Fault] = []
 
     def fault(self, where: str, attribute: str, value: Any, message: str) -> None:
+        """Keep what is wrong."""
         self.faults.append(Fault(where, attribute, "" if value is None else shown(value), message))
 
     def table(self, where: str, given: Any) -> Mapping[Any, Any]:
+        """Return a table by name; empty where there is none."""
         if given is None:
             return {}
         if isinstance(given, Mapping):
@@ -153,6 +155,7 @@ class _Reader:
         return {}
 
     def service(self, where: str, name: Any) -> int:
+        """Return the number of a service; -1 where there is no such service."""
         try:
             return self.index[name]
         except (KeyError, TypeError):
@@ -174,6 +177,7 @@ class _Reader:
         return 0.0
 
     def by_service(self, where: str, given: Any, default: float) -> Floats:
+        """Return (n,) figures: one for all, or by service with a default for the rest."""
         out = np.full(len(self.names), default)
         if given is not None and not isinstance(given, Mapping):
             out[:] = self.figure(where, "", given)
@@ -185,6 +189,7 @@ class _Reader:
         return out
 
     def keys(self, where: str, table: Mapping[Any, Any], known: Sequence[str]) -> None:
+        """Keep what a table says that nobody reads."""
         for key in table:
             if key not in known:
                 message = f"is not known{nearest(key, known)}; {', '.join(known)} are"
@@ -210,7 +215,7 @@ def read_terms(
     ParameterError
         For names that do not exist, negative figures, and bounds that cross.
     """
-    reader = _Reader(services)
+    reader = Reader(services)
     opening, closing = _fixed_costs(reader, fixed_costs)
     step = reader.by_service("shift", shift, 1.0)
     if (step <= 0).any() or np.isinf(step).any():
@@ -236,7 +241,7 @@ def read_terms(
     return terms
 
 
-def _fixed_costs(reader: _Reader, given: Any) -> tuple[Floats, Floats]:
+def _fixed_costs(reader: Reader, given: Any) -> tuple[Floats, Floats]:
     opening, closing = np.zeros(len(reader.names)), np.zeros(len(reader.names))
     for name, value in reader.table("fixed_costs", given).items():
         i = reader.service("fixed_costs", name)
@@ -249,7 +254,7 @@ def _fixed_costs(reader: _Reader, given: Any) -> tuple[Floats, Floats]:
     return opening, closing
 
 
-def _resources(reader: _Reader, given: Any) -> tuple[Sum, ...]:
+def _resources(reader: Reader, given: Any) -> tuple[Sum, ...]:
     out = []
     for name, row in reader.table("budgets", given).items():
         where = f"budget {name!r}"
@@ -263,7 +268,7 @@ def _resources(reader: _Reader, given: Any) -> tuple[Sum, ...]:
     return tuple(out)
 
 
-def _groups(reader: _Reader, given: Any) -> tuple[Sum, ...]:
+def _groups(reader: Reader, given: Any) -> tuple[Sum, ...]:
     out = []
     for name, row in reader.table("groups", given).items():
         where = f"group {name!r}"
@@ -285,7 +290,7 @@ def _groups(reader: _Reader, given: Any) -> tuple[Sum, ...]:
 
 
 def _protections(
-    reader: _Reader, given: Any, organisations: Sequence[str]
+    reader: Reader, given: Any, organisations: Sequence[str]
 ) -> tuple[Protection, ...]:
     if given is None:
         return ()
@@ -301,7 +306,7 @@ def _protections(
     return tuple(out)
 
 
-def _targets(reader: _Reader, given: Any) -> tuple[tuple[Target, ...], tuple[Within, ...]]:
+def _targets(reader: Reader, given: Any) -> tuple[tuple[Target, ...], tuple[Within, ...]]:
     asked: list[Target] = []
     within: list[Within] = []
     for name, row in reader.table("targets", given).items():
@@ -320,7 +325,7 @@ def _targets(reader: _Reader, given: Any) -> tuple[tuple[Target, ...], tuple[Wit
 
 
 def _levels(
-    reader: _Reader, where: str, measure: str, given: Any
+    reader: Reader, where: str, measure: str, given: Any
 ) -> tuple[tuple[float, float], ...]:
     table = given if isinstance(given, Mapping) else {0: given}
     levels = [
@@ -332,7 +337,7 @@ def _levels(
     return tuple(sorted(levels)) or ((0.0, 0.0),)
 
 
-def _within(reader: _Reader, where: str, given: Any) -> list[Within]:
+def _within(reader: Reader, where: str, given: Any) -> list[Within]:
     """Return (time, share) or (time, share, class), one or several."""
     rows = given if given and isinstance(given[0], (tuple, list)) else [given]
     out = []

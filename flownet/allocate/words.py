@@ -20,6 +20,8 @@ def _unit(plan: Plan) -> str:
     units = {
         "delay": "jobs delayed at any time",
         "cost": f"{plan.before.network.currency or 'money'} per {time}",
+        "weighted_delay": f"{plan.before.network.currency or 'money'} per {time}",
+        "number_present": "jobs present at any time",
         "worst_breach": "times the target, at worst",
         "worst_organisation": f"{time}s of delay per job in the worst organisation",
         "worst_class": f"{time}s of delay per job in the worst class",
@@ -32,17 +34,37 @@ def gain_text(plan: Plan, gain: float) -> str:
     return f"{figure(gain)} {_unit(plan)}"
 
 
+_LEVERS = {
+    "service_rate": "jobs per {time} and server",
+    "service_time": "{time}s per job",
+    "waiting_room": "waiting place",
+}
+
+
+def _unit_of(plan: Plan, name: object, count: float) -> tuple[str, str]:
+    """Return what is counted at a service, and its plural's ending."""
+    network = plan.before.network
+    kind = plan.changes[name][0] if name in plan.changes else "servers"
+    if kind in _LEVERS:
+        many = "s" if kind == "waiting_room" and count != 1 else ""
+        return _LEVERS[kind].format(time=network.time_unit), many
+    label = str(network.graph.nodes[name].get("server_label", "server"))
+    return label, "s" if count != 1 else ""
+
+
 def _steps(plan: Plan) -> list[str]:
     """Return each purchase and move in words."""
     network = plan.before.network
     names = {str(name): name for name in network.services}
     steps = []
     for row in plan.moves.to_dict(orient="records"):
-        to = names[row["to"]]
-        label = str(network.graph.nodes[to].get("server_label", "server"))
-        many = "s" if row["gained"] != 1 else ""
+        to = names[row["to"] or row["from"]]
+        count = row["gained"] if row["to"] else row["units"]
+        label, many = _unit_of(plan, to, count)
         if row["action"] == "buy":
             steps.append(f"buy {figure(row['gained'])} {label}{many} at '{network.label(to)}'")
+        elif row["action"] == "release":
+            steps.append(f"give up {figure(row['units'])} {label}{many} at '{network.label(to)}'")
         else:
             start = network.label(names[row["from"]])
             steps.append(
@@ -93,7 +115,8 @@ def made_worse_text(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """Return three lines: headline, standing, one warning."""
-    gap = "no bound" if math.isnan(plan.gap) else f"gap {plan.gap:.2g} by the curves"
+    gap = f"{plan.status}, " if plan.status else ""
+    gap += "no bound" if math.isnan(plan.gap) else f"gap {plan.gap:.2g}"
     standing = (
         f"  promised {figure(plan.gain_promised)}, verified {figure(plan.gain_verified)} "
         f"{_unit(plan)}; {gap}"

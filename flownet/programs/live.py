@@ -170,17 +170,24 @@ class LiveModel:
     def _reason(self) -> str:
         return str(self._model.modelStatusToString(self._model.getModelStatus()))
 
-    def right_hand_side_range(self, row: int) -> tuple[float, float]:
-        """Return between which right-hand sides the row's dual stays what it is."""
-        _, low, high, _ = self._model.getRow(row)
+    def right_hand_side_ranges(self, rows: Sequence[int]) -> list[tuple[float, float]]:
+        """Return between which right-hand sides each row's dual stays what it is."""
         solution = self._model.getSolution()
-        if abs(solution.row_dual[row]) < 1e-12 and low != high:
-            activity = float(solution.row_value[row])
-            return (activity, math.inf) if math.isfinite(high) else (-math.inf, activity)
+        duals, values = solution.row_dual, solution.row_value
+        slack: dict[int, tuple[float, float]] = {}
+        for row in rows:
+            _, low, high, _ = self._model.getRow(row)
+            if abs(duals[row]) < 1e-12 and low != high:
+                activity = float(values[row])
+                above = (activity, math.inf) if math.isfinite(high) else (-math.inf, activity)
+                slack[row] = above
+        if len(slack) == len(rows):
+            return [slack[row] for row in rows]
         status, ranging = self._model.getRanging()
         if status != highspy.HighsStatus.kOk:
             raise ProgramError("HiGHS has no sensitivity ranges for this program")
-        return ranging.row_bound_dn.value_[row], ranging.row_bound_up.value_[row]
+        down, up = ranging.row_bound_dn.value_, ranging.row_bound_up.value_
+        return [slack.get(row, (down[row], up[row])) for row in rows]
 
     def conflict(self, rows: Sequence[str], variables: Sequence[str]) -> tuple[str, ...]:
         """Return by name what cannot hold together, whole numbers taken as any; see `conflict`."""

@@ -319,6 +319,13 @@ class Program:
     def right_hand_side_range(self, name: str) -> tuple[float, float]:
         """Return between which right-hand sides a constraint's dual stays what it is.
 
+        See `right_hand_side_ranges`.
+        """
+        return self.right_hand_side_ranges([name])[name]
+
+    def right_hand_side_ranges(self, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+        """Return between which right-hand sides the dual of each constraint stays what it is.
+
         All else unchanged, the objective moves in a straight line between the two.
 
         Raises
@@ -326,13 +333,12 @@ class Program:
         ProgramError
             Where the last solution was not an optimal one of a linear program by HiGHS.
         """
-        index = self._constraints.index(name)
         if self._live is None or not self._live.has_duals:
             raise ProgramError(
                 "ranges stand only after a linear program was solved to optimality by HiGHS"
             )
-        low, high = self._live.right_hand_side_range(index)
-        return float(low), float(high)
+        found = self._live.right_hand_side_ranges([self._constraints.index(n) for n in names])
+        return {n: (float(low), float(high)) for n, (low, high) in zip(names, found, strict=True)}
 
     def _take_live_model(self) -> None:
         from flownet.programs.live import LiveModel  # CBC needs no highspy

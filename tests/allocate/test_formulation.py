@@ -79,6 +79,7 @@ def small_model(**others) -> Model:
         budget=40.0,
         cost_per_server=np.array([10.0, 20.0, 5.0]),
         price=np.array([10.0, 20.0, math.nan]),
+        refund=np.array([math.nan, 15.0, math.nan]),
         weight=np.array([1.0, 2.0, 0.5]),
         min_servers=np.array([0.0, 4.0, 0.0]),
         max_servers=np.array([math.inf, 8.0, math.inf]),
