@@ -180,10 +180,9 @@ def _steppable(rules: Rules, where: Start) -> tuple[Booleans, Booleans]:
     downs[table.start] = True
     ups[table.start[moved > 0]] = True
     downs[table.end[moved > 0]] = True
-    least = _least(rules)
     size, limited = rules.terms.shift, np.isfinite(base)
     ups &= limited & (base + size <= rules.high + 1e-9)
-    downs &= limited & (base - size >= np.maximum(rules.low, least) - 1e-9)
+    downs &= limited & (base - size >= rules.low - 1e-9)
     return ups, downs
 
 
@@ -196,7 +195,7 @@ def _program(
     up, down = np.isfinite(around.up), np.isfinite(around.down)
     reach = radius * size
     high[up] = np.minimum(base + reach, rules.high)[up]
-    low[down] = np.maximum(base - reach, np.maximum(rules.low, _least(rules)))[down]
+    low[down] = np.maximum(base - reach, rules.low)[down]
     if (low == high)[np.isfinite(base)].all():
         return None
     floors = {
@@ -219,11 +218,6 @@ def _program(
     return solve_separable(
         problem, gap=1e-4, polish=0, time_limit=search.time_limit, solver=search.solver
     )
-
-
-def _least(rules: Rules) -> Floats:
-    kinds = np.array(rules.levers.kinds)
-    return np.where(kinds == "waiting_room", 0.0, 1.0)
 
 
 def problem_around(

@@ -118,4 +118,14 @@ def _bounds(
             reader.fault("bounds", str(name), pair, "cross: the least is more than the most")
         if i >= 0:
             low[i], high[i] = least, most
-    return low, high
+    return np.maximum(low, _least(levers, servers)), high
+
+
+def _least(levers: Levers, levels: Floats) -> Floats:
+    """Return (n,) what must be left for a network to be one: a server, some rate, no room."""
+    size = {"servers": 1.0, "waiting_room": 0.0}
+    now = np.where(np.isfinite(levels), levels, 0.0)
+    return np.array([
+        min(size.get(kind, 1e-6 * level), level)
+        for kind, level in zip(levers.kinds, now.tolist(), strict=True)
+    ])  # fmt: skip
