@@ -52,7 +52,7 @@ def delay_heatmap(finding: Finding, *, most: int = 24) -> go.Figure:
     >>> fn.view.delay_heatmap(fn.find_constraint(fn.example("discharge_to_assess"))).data[0].type
     'heatmap'
     """
-    table = _table(finding, most)
+    table = largest_parts(finding, most)
     values = table.to_numpy()
     mixed = bool(values.min() < -SMALL * np.abs(values).sum())
     size = float(np.abs(values).max())
@@ -116,7 +116,7 @@ def delay_ribbon(finding: Finding, *, most: int = 10) -> go.Figure:
     ParameterError
         Where there is no delay to be divided.
     """
-    table = _table(finding, most)
+    table = largest_parts(finding, most)
     values = table.to_numpy()
     unit, by = str(finding.attribution.attrs["units"]), _by(finding)
     ties = [(j, i) for i, j in zip(*np.nonzero(values > SMALL * values.sum()), strict=True)]
@@ -157,7 +157,7 @@ def delay_ribbon(finding: Finding, *, most: int = 10) -> go.Figure:
                      margin={"l": 16, "r": 16, "b": 24})  # fmt: skip
 
 
-def _table(finding: Finding, most: int) -> pd.DataFrame:
+def largest_parts(finding: Finding, most: int) -> pd.DataFrame:
     """Return the attribution without what is nothing, largest first, under the services' labels."""
     frame = finding.attribution
     size = frame.abs()

@@ -105,6 +105,7 @@ def figure_of(traces: Any, title: str, height: int, note: str = "", **layout: An
                "yanchor": "top", "pad": {"l": 16},
                "font": {"size": 16}},
         colorway=list(SERIES),
+        meta={"title": title, "note": note},
         hoverlabel={"align": "left", "font": {"family": FONT}},
     )  # fmt: skip
     figure.update_xaxes(automargin=True, gridcolor=LINE, zerolinecolor=PALE, title_standoff=12)

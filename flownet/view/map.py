@@ -280,7 +280,7 @@ def fitted(text: str, width: float, letters: float, lines: int) -> tuple[str, ..
     """
     plain = " ".join(text.split())
     broad = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in plain)
-    room = int(width / (0.56 * letters) * len(plain) / max(broad, 1))
+    room = int(width / (0.6 * letters) * len(plain) / max(broad, 1))
     kept = textwrap.wrap(plain, max(room, 4), max_lines=lines, placeholder="…")
     if kept and kept[-1] == "…" and len(kept) < lines + 1:  # one word that fills more than a line
         kept = textwrap.wrap(plain[: max(room, 4) * lines - 1] + "…", max(room, 4))[:lines]

@@ -1,28 +1,44 @@
-"""`report`: one HTML page that works offline and on paper."""
+"""`report`: the case for change, as one HTML page that works offline and on paper."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import plotly.graph_objects as go
 
 import flownet
 from flownet.allocate.words import gain_text, made_worse_text
-from flownet.display import figure
-from flownet.network.attributes import ROUTE, SERVICE
+from flownet.errors import Fault, ParameterError
 from flownet.readers.text import write_whole
 from flownet.solvers.solve import solve
-from flownet.study.compare import compare
+from flownet.study.compare import Comparison, compare
+from flownet.view.bars import relief_bars
+from flownet.view.causes import delay_heatmap
 from flownet.view.map import LEVELS, draw
-from flownet.view.page import map_picture, rendered, stored
+from flownet.view.page import Chart, chart, map_picture, rendered, scripts, stored
+from flownet.view.report_summary import headlines, tiles
+from flownet.view.report_tables import (
+    blame_of,
+    cells,
+    classes_of,
+    data_quality,
+    organisations_of,
+    origins_of,
+    versions_of,
+)
+from flownet.view.slopes import slope_chart
 from flownet.view.text import comparison_view, moves_view, ranking_view, service_view
 
 if TYPE_CHECKING:
     from flownet.allocate.plan import Plan
     from flownet.constraint.find import Finding
     from flownet.network.model import Network
+    from flownet.readers.estimated_network import EstimatedNetwork
+    from flownet.solvers.simulation import Simulation
     from flownet.solvers.solution import Solution
 
 NOT_MODELLED = (
@@ -31,6 +47,10 @@ NOT_MODELLED = (
     "Laws of stays beyond their mean and spread.",
     "People's reactions: staff who work faster under pressure, patients who choose elsewhere.",
 )
+LARGEST_MAP = 400
+"""Services up to which the map is drawn."""
+MAP_WIDTH = 1000.0
+"""Pixels; shrunk on narrow screens and on paper."""
 
 
 def report(
@@ -38,6 +58,9 @@ def report(
     finding: Finding | None = None,
     plan: Plan | None = None,
     path: str | os.PathLike[str] = "report.html",
+    *,
+    data: EstimatedNetwork | None = None,
+    simulation: Simulation | None = None,
 ) -> Path:
     """Write one self-contained HTML page about a network, and return where it is.
 
@@ -46,11 +69,15 @@ def report(
     network : Network
         The system; it is solved where neither finding nor plan holds its solution.
     finding : Finding, optional
-        Adds the constraint, the symptoms, the ranking and who holds whose places.
+        Adds the constraint, the symptoms, the ranking and who causes whose delay.
     plan : Plan, optional
-        Adds the moves, promised and verified gain, and before and after.
+        Adds the moves, promised and verified gain, before and after, who gains and who loses.
     path : path
         The file to write; it is written whole or not at all.
+    data : EstimatedNetwork, optional
+        Where the network comes from an event log: adds the quality of the data.
+    simulation : Simulation, optional
+        Of the same network: adds its figures to the summary, and its seed.
 
     Returns
     -------
@@ -59,21 +86,61 @@ def report(
 
     Raises
     ------
+    ParameterError
+        Where finding, plan, data or simulation belong to another network.
     OSError
         Where the place cannot be written.
+
+    Notes
+    -----
+    Figures are drawn by plotly, which stands in the page once (5 MB) where there are any; every
+    figure has its table beside it. Nothing is loaded from elsewhere, and a policy in the page
+    keeps any other script from running.
     """
     target = Path(path)
-    write_whole(target, _page(network, finding, plan))
+    _check(network, finding, plan, data, simulation)
+    write_whole(target, _page(network, finding, plan, data, simulation))
     return target
 
 
-def _page(network: Network, finding: Finding | None, plan: Plan | None) -> str:
+def _check(
+    network: Network,
+    finding: Finding | None,
+    plan: Plan | None,
+    data: EstimatedNetwork | None,
+    simulation: Simulation | None,
+) -> None:
+    """Refuse what belongs to another network."""
+    given: dict[str, Network | None] = {
+        "finding": None if finding is None else finding.network,
+        "plan": None if plan is None else plan.before.network,
+        "data": None if data is None else data.network,
+        "simulation": None if simulation is None else simulation.network,
+    }
+    faults = [
+        Fault("report", name, f"of '{other.name}'", "belongs to another network than the one given")
+        for name, other in given.items()
+        if other is not None and other is not network and other != network
+    ]
+    if faults:
+        raise ParameterError(faults)
+
+
+def _page(
+    network: Network,
+    finding: Finding | None,
+    plan: Plan | None,
+    data: EstimatedNetwork | None,
+    simulation: Simulation | None,
+) -> str:
     if finding is not None:
         solution = finding.solution
     else:
         solution = plan.before if plan is not None else solve(network)
     readable = solution.converged
     comparison = compare(plan.before, plan.after) if plan is not None else None
+    charts = _charts(finding, comparison)
+    blame, caption = (None, "") if finding is None else blame_of(finding)
     return rendered(
         "report.html.j2",
         title=network.name or "network",
@@ -81,94 +148,91 @@ def _page(network: Network, finding: Finding | None, plan: Plan | None) -> str:
         solution=solution,
         finding=finding,
         plan=plan,
+        contents=_contents(finding, plan, data, readable=readable),
         css=stored("report.css"),
-        map=map_picture(draw(solution, finding), network.name) if readable else None,
+        headlines=headlines(solution, finding, plan),
+        tiles=tiles(solution, finding, plan, simulation) if readable else [],
         levels=LEVELS,
-        services=_table(service_view(solution), network) if readable else None,
-        classes=_table(_classes(solution), None) if readable else None,
-        ranking=None if finding is None else _table(ranking_view(finding), network),
-        attribution=None if finding is None else _attribution(finding),
-        moves=None if plan is None else _table(moves_view(plan), None),
-        changes=None if comparison is None else _table(comparison_view(comparison), network),
-        organisations=None if comparison is None else _table(_organisations(comparison), None),
-        promised="" if plan is None else gain_text(plan, plan.gain_promised),
-        verified="" if plan is None else gain_text(plan, plan.gain_verified),
-        worse="" if plan is None else made_worse_text(plan),
-        origins=_origins(network),
+        charts=charts,
+        scripts=scripts() if charts else None,
+        services=cells(service_view(solution), network) if readable else None,
+        classes=cells(classes_of(solution), None) if readable else None,
+        ranking=None if finding is None else cells(ranking_view(finding), network),
+        blame=blame,
+        blame_caption=caption,
+        data=None if data is None else data_quality(data),
+        assumptions=[*solution.assumptions, *(data.assumptions if data is not None else ())],
+        origins=origins_of(network),
         not_modelled=NOT_MODELLED,
         notes=str(network.graph.graph.get("notes", "")),
+        versions=versions_of(solution, simulation),
+        **_map(solution, finding, readable=readable),
+        **_plan(plan, comparison, network),
     )
 
 
-def _table(frame: pd.DataFrame, network: Network | None) -> dict[str, Any]:
-    """Return heads and rows of texts; the first cells are labels."""
-    units = frame.attrs.get("units", {})
-    units = units if isinstance(units, dict) else {}
-    heads = [
-        {"name": str(column).replace("_", " "), "unit": units.get(column, "").strip("-"),
-         "number": pd.api.types.is_numeric_dtype(frame[column])}
-        for column in frame.columns
-    ]  # fmt: skip
-    rows = []
-    for label, values in zip(frame.index, frame.itertuples(index=False), strict=True):
-        shown = network.label(label) if network is not None else str(label)
-        cells = [figure(float(v)) if isinstance(v, (int, float)) else str(v) for v in values]
-        rows.append({"label": shown, "cells": cells})
-    return {"index": str(frame.index.name or ""), "heads": heads, "rows": rows}
+def _map(solution: Solution, finding: Finding | None, *, readable: bool) -> dict[str, Any]:
+    """Return the map, or why there is none."""
+    network = solution.network
+    if not readable:
+        return {"map": None, "no_map": "The network could not be solved: there is no map."}
+    if len(network.services) > LARGEST_MAP:
+        said = f"{len(network.services):,} services are too many for a map on a page."
+        return {"map": None, "no_map": said}
+    return {"map": map_picture(draw(solution, finding, MAP_WIDTH), network.name), "no_map": ""}
 
 
-def _classes(solution: Solution) -> pd.DataFrame:
-    table = solution.classes
-    wanted = ["external_arrival_rate", "throughput", "system_response_time", "delay_time"]
-    more = [c for c in ("loss_rate", "abandonment_rate", "growth_rate") if (table[c] != 0).any()]
-    view = table[wanted + more].copy()
-    view.attrs["units"] = table.attrs["units"]
-    return view
+def _plan(plan: Plan | None, comparison: Comparison | None, network: Network) -> dict[str, Any]:
+    """Return what the page says of a plan."""
+    if plan is None or comparison is None:
+        return {}
+    prices = plan.shadow_prices
+    return {
+        "moves": cells(moves_view(plan), None),
+        "changes": cells(comparison_view(comparison), network),
+        "organisations": cells(organisations_of(plan), None),
+        "promised": gain_text(plan, plan.gain_promised),
+        "verified": gain_text(plan, plan.gain_verified),
+        "worse": made_worse_text(plan),
+        "worth": list(prices["sentence"]) if "sentence" in prices else [],
+    }
 
 
-def _attribution(finding: Finding) -> dict[str, Any]:
-    """Return who holds whose places: rows with delay, columns that cause any."""
-    frame = finding.attribution
-    rows = frame.index[frame.sum(axis=1) > 1e-3 * max(frame.to_numpy().sum(), 1e-300)]
-    columns = frame.columns[frame.sum(axis=0) > 1e-3 * max(frame.to_numpy().sum(), 1e-300)]
-    view = frame.loc[rows, columns]
-    view.columns = pd.Index([finding.network.label(name) for name in columns])
-    table = _table(view, finding.network)
-    table["unit"] = str(frame.attrs["units"])
-    return table
+def _charts(finding: Finding | None, comparison: Comparison | None) -> dict[str, Chart]:
+    """Return the plots that these results have something to show in."""
+    plots: dict[str, Callable[[], go.Figure]] = {}
+    if finding is not None:
+        plots["heat"] = partial(delay_heatmap, finding)
+        plots["relief"] = partial(relief_bars, finding)
+    if comparison is not None:
+        growing = bool((comparison.system.loc["growth_rate"] > 0).any())
+        plots["slopes"] = partial(slope_chart, comparison, "growth_rate" if growing else "delay")
+    charts = {}
+    for name, plot in plots.items():
+        try:
+            charts[name] = chart(name, plot())
+        except ParameterError:  # it has nothing to show, and its table says so
+            continue
+    return charts
 
 
-def _organisations(comparison: Any) -> pd.DataFrame:
-    table = comparison.organisations
-    view = pd.DataFrame(index=[name or "(no organisation)" for name in table.index])
-    view.index.name = "organisation"
-    for measure in ("servers", "delay", "growth_rate"):
-        if (table[measure] != 0).any().any():
-            for side in ("before", "after"):
-                view[f"{measure} {side}"] = table[measure, side].to_numpy()
-    return view
-
-
-def _origins(network: Network) -> list[dict[str, Any]]:
-    """Return where each figure comes from, gathered by its text."""
-    found: dict[str, list[str]] = {}
-    graph = network.graph
-    for name, data in graph.nodes(data=True):
-        for attribute, text in data.get("origin", {}).items():
-            found.setdefault(text, []).append(f"{network.label(name)}: {_word(attribute)}")
-    for start, end, data in graph.edges(data=True):
-        for attribute, text in data.get("origin", {}).items():
-            place = f"{network.label(start)} to {network.label(end)}"
-            found.setdefault(text, []).append(f"{place}: {_word(attribute)}")
-    order = {"assumed": 0, "estimated": 1, "published": 2}
-    return [
-        {"text": text, "kind": text.split(":")[0].strip().lower(), "where": places}
-        for text, places in sorted(
-            found.items(), key=lambda item: (order.get(item[0].split(":")[0].lower(), 3), item[0])
-        )
+def _contents(
+    finding: Finding | None,
+    plan: Plan | None,
+    data: EstimatedNetwork | None,
+    *,
+    readable: bool,
+) -> list[tuple[str, str]]:
+    """Return the sections of the page: their places and names."""
+    sections = [
+        ("summary", "Summary", True),
+        ("finding", "Cause and symptom", finding is not None),
+        ("plan", "The plan", plan is not None),
+        ("who", "Who gains and who loses", plan is not None),
+        ("services", "All services", readable),
+        ("data", "Quality of the data", data is not None),
+        ("rests", "Assumptions", True),
+        ("limits", "What was not modelled", True),
+        ("how", "How this was computed", True),
     ]
-
-
-def _word(attribute: str) -> str:
-    known = attribute in SERVICE or attribute in ROUTE
-    return attribute.replace("_", " ") if known else attribute
+    return [(place, name) for place, name, there in sections if there]

@@ -67,8 +67,8 @@ def test_the_lines_of_a_box_fit_into_it(solutions, name, width):
     for box in drawn.boxes:
         lines = box.lines + box.details
         assert len(lines) * (drawn.letters + 2) <= high
-        # bold letters of a sans serif face are about 0.56 em wide on average
-        assert all(0.56 * drawn.letters * len(line) <= wide + 4 for line in lines)
+        # bold letters of a sans serif face are about 0.6 em wide on average
+        assert all(0.6 * drawn.letters * len(line) <= wide + 4 for line in lines)
 
 
 def test_flows_go_right_but_those_that_return(finding):

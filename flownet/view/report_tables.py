@@ -1,0 +1,187 @@
+"""Tables and lists of the page, from results to texts."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+import flownet
+from flownet.display import figure
+from flownet.network.attributes import ROUTE, SERVICE
+from flownet.view.causes import largest_parts
+
+if TYPE_CHECKING:
+    from flownet.allocate.plan import Plan
+    from flownet.constraint.find import Finding
+    from flownet.network.model import Network
+    from flownet.readers.estimated_network import EstimatedNetwork
+    from flownet.solvers.simulation import Simulation
+    from flownet.solvers.solution import Solution
+
+ROWS = 300
+"""Rows of a table that are shown."""
+PLACES = 8
+"""Places that are named where a figure of one origin is used."""
+PACKAGES = ("numpy", "scipy", "numba", "pandas", "networkx", "highspy", "plotly")
+
+
+def cells(frame: pd.DataFrame, network: Network | None) -> dict[str, Any]:
+    """Return heads and rows of texts; the first cells are labels."""
+    units = frame.attrs.get("units", {})
+    units = units if isinstance(units, dict) else {}
+    heads = [
+        {"name": str(column).replace("_", " "), "unit": units.get(column, "").strip("-"),
+         "number": pd.api.types.is_numeric_dtype(frame[column])}
+        for column in frame.columns
+    ]  # fmt: skip
+    shown = frame.iloc[:ROWS]
+    rows = []
+    for label, values in zip(shown.index, shown.itertuples(index=False), strict=True):
+        name = network.label(label) if network is not None else str(label)
+        rows.append({"label": name, "cells": [_cell(value) for value in values]})
+    left = len(frame) - len(shown)
+    return {"index": str(frame.index.name or ""), "heads": heads, "rows": rows, "left": left}
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    return figure(float(value)) if isinstance(value, (int, float, np.number)) else str(value)
+
+
+def classes_of(solution: Solution) -> pd.DataFrame:
+    """Return the columns of the classes that say something."""
+    table = solution.classes
+    wanted = ["external_arrival_rate", "throughput", "system_response_time", "delay_time"]
+    more = [c for c in ("loss_rate", "abandonment_rate", "growth_rate") if (table[c] != 0).any()]
+    view = table[wanted + more].copy()
+    view.attrs["units"] = table.attrs["units"]
+    return view
+
+
+def blame_of(finding: Finding) -> tuple[dict[str, Any] | None, str]:
+    """Return who causes whose delay as a table, and its caption; None where there is no delay."""
+    frame = finding.attribution
+    unit, by = str(frame.attrs["units"]), str(frame.columns.name or "caused by")
+    caption = f"Delay seen at (rows), {by} (columns), {unit}"
+    total = float(frame.abs().to_numpy().sum())
+    if not 0 < total < float("inf"):
+        return None, caption
+    view = largest_parts(finding, 14)
+    view.index.name = "seen at"
+    table = cells(view, None)
+    for head in table["heads"]:
+        head["number"] = True
+    return table, caption
+
+
+def organisations_of(plan: Plan) -> pd.DataFrame:
+    """Return servers, delay and money of each organisation, and in words who gains and loses."""
+    table = plan.organisations
+    network = plan.before.network
+    unit, money = network.time_unit, network.currency or "money"
+    view = pd.DataFrame(index=[name or "(no organisation)" for name in table.index])
+    view.index.name = "organisation"
+    units = {"servers": "server", "delay": "job", "growth_rate": f"job/{unit}"}
+    for measure in ("servers", "delay", "growth_rate"):
+        if (table[measure] != 0).any().any():
+            for side in ("before", "after"):
+                view[f"{measure} {side}"] = table[measure, side].to_numpy()
+    words = []
+    for row in table.to_dict("records"):
+        said = []
+        for measure, thing in (("delay", "jobs delayed"), ("growth_rate", "jobs of backlog")):
+            before, change = row[measure, "before"], row[measure, "change"]
+            per = f" per {unit}" if measure == "growth_rate" else ""
+            if abs(change) > 1e-3 * max(abs(before), 1e-3):
+                word, less = ("gains", "fewer") if change < 0 else ("loses", "more")
+                said.append(f"{word}: {figure(abs(change))} {thing}{per} {less}")
+        paid = row["cost_capacity", "change"]
+        if abs(paid) > 1e-9:
+            word = "more" if paid > 0 else "less"
+            said.append(f"its capacity costs {figure(abs(paid))} {money} per {unit} {word}")
+        words.append("; ".join(said) or "no change")
+    view["what it means"] = words
+    view.attrs["units"] = {
+        f"{measure} {side}": text for measure, text in units.items() for side in ("before", "after")
+    }
+    return view
+
+
+def data_quality(data: EstimatedNetwork) -> dict[str, Any]:
+    """Return what became of a log's rows, what rests on little, and what cannot be told."""
+    report = data.report
+    rows = report.rows[report.rows["rows"] > 0]
+    thin = data.parameters
+    if "thin" in thin:
+        wanted = [
+            c for c in ("owner", "attribute", "class", "value", "low", "high", "n") if c in thin
+        ]
+        thin = thin.loc[thin["thin"].astype(bool), wanted]
+        thin = thin.set_index("owner") if "owner" in thin else thin
+    return {
+        "said": f"{report.read:,} rows of the log were read, {report.used:,} used and "
+        f"{report.refused:,} refused.",
+        "rows": cells(rows, None),
+        "thin": cells(thin, None),
+        "notes": [*report.notes, *data.warnings],
+    }
+
+
+def origins_of(network: Network) -> list[dict[str, str]]:
+    """Return where each figure comes from, gathered by its text; what is assumed first."""
+    found: dict[str, list[str]] = {}
+    graph = network.graph
+    for name, data in graph.nodes(data=True):
+        for attribute, text in data.get("origin", {}).items():
+            found.setdefault(text, []).append(f"{network.label(name)}: {_word(attribute)}")
+    for start, end, data in graph.edges(data=True):
+        for attribute, text in data.get("origin", {}).items():
+            place = f"{network.label(start)} to {network.label(end)}"
+            found.setdefault(text, []).append(f"{place}: {_word(attribute)}")
+    order = {"assumed": 0, "estimated": 1, "published": 2}
+    rows = []
+    for text, places in sorted(
+        found.items(), key=lambda item: (order.get(item[0].split(":")[0].lower(), 3), item[0])
+    ):
+        more = f"; and {len(places) - PLACES} more" if len(places) > PLACES else ""
+        kind, _, rest = text.partition(":")
+        known = kind.strip().lower() in order
+        rows.append({
+            "kind": kind.strip().lower() if known else "said",
+            "text": rest if known and rest else text,
+            "where": "; ".join(places[:PLACES]) + more,
+        })  # fmt: skip
+    return rows[:ROWS]
+
+
+def _word(attribute: str) -> str:
+    known = attribute in SERVICE or attribute in ROUTE
+    return attribute.replace("_", " ") if known else attribute
+
+
+def versions_of(solution: Solution, simulation: Simulation | None) -> list[str]:
+    """Return what else has to be the same for the same figures."""
+    lines = [
+        f"flownet {flownet.__version__}, Python {platform.python_version()}",
+        ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        f"Method {solution.method}: {solution.choice}" if solution.choice else
+        f"Method {solution.method}",
+    ]  # fmt: skip
+    if solution.options:
+        given = ", ".join(f"{name} = {value!r}" for name, value in solution.options.items())
+        lines.append(f"Options: {given}")
+    if simulation is None:
+        lines.append("No random numbers: the same description gives the same figures.")
+    else:
+        design = simulation.design
+        lines.append(
+            f"Simulation: seed {design.seed}, {design.replications} replications of "
+            f"{design.horizon:g} {solution.network.time_unit}s, of which {design.warmup:g} to warm "
+            f"up ({design.warmup_rule})"
+        )
+    return lines
