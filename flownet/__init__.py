@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from flownet.solvers.states import ExactChain, exact_chain
     from flownet.solvers.times import TimeInSystem
     from flownet.study.compare import Comparison, compare
+    from flownet.study.design import Design
     from flownet.study.scenario import Scenario
     from flownet.study.study import Study
     from flownet.study.study_result import StudyResult
+    from flownet.study.sweep import sweep
+    from flownet.study.sweep_result import SweepResult
     from flownet.view.report import report
 
 __version__ = "0.1.0"
@@ -60,6 +63,9 @@ _PLACES = {
     "Scenario": "flownet.study.scenario",
     "Study": "flownet.study.study",
     "StudyResult": "flownet.study.study_result",
+    "Design": "flownet.study.design",
+    "sweep": "flownet.study.sweep",
+    "SweepResult": "flownet.study.sweep_result",
     "report": "flownet.view.report",
     "FlownetError": "flownet.errors",
     "NetworkError": "flownet.errors",
@@ -68,6 +74,7 @@ _PLACES = {
 
 __all__ = [
     "Comparison",
+    "Design",
     "EstimatedNetwork",
     "ExactChain",
     "Finding",
@@ -82,6 +89,7 @@ __all__ = [
     "Solution",
     "Study",
     "StudyResult",
+    "SweepResult",
     "TimeInSystem",
     "check",
     "compare",
@@ -97,6 +105,7 @@ __all__ = [
     "sensitivities",
     "simulate",
     "solve",
+    "sweep",
     "write",
 ]
 

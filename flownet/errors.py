@@ -109,5 +109,9 @@ class ProgramError(FlownetError):
     """A program has no solution that may be read: infeasible, unbounded, stopped at a limit."""
 
 
+class StoreError(FlownetError, OSError):
+    """Results could not be kept in files; the message says what is kept."""
+
+
 class MissingExtraError(FlownetError, ImportError):
     """An optional package is not installed; the message names the extra to install."""

@@ -99,7 +99,7 @@ def goal_value(solution: Solution, goal: str) -> GoalValue:
         Where delay alone would reward turning jobs away, or cost has no price at all.
     """
     check_goal(goal)
-    system = solution.system
+    system = solution.totals
     growth = float(system["growth_rate"])
     if goal == "throughput":
         return GoalValue(goal, growth, _throughput(solution))
@@ -124,7 +124,7 @@ def _loss_in_delay(solution: Solution) -> float:
         )
         raise ParameterError([Fault("goal 'delay'", "cost_of_loss", "", message)])
     price = float(graph.get("cost_of_delay", 0.0)) or 1.0
-    return float(solution.system["cost_loss"]) / price
+    return float(solution.totals["cost_loss"]) / price
 
 
 def _cost(solution: Solution) -> float:
@@ -134,11 +134,11 @@ def _cost(solution: Solution) -> float:
             "services or in [network]"
         )
         raise ParameterError([Fault("goal 'cost'", "cost_per_server", "", message)])
-    return float(solution.system["cost"])
+    return float(solution.totals["cost"])
 
 
 def _throughput(solution: Solution) -> float:
     """Return the jobs per T that leave served, or where none can be lost, the most that could."""
     if solution.can_turn_away:
-        return float(solution.system["throughput"])
-    return saturation_scale(solution) * float(solution.system["external_arrival_rate"])
+        return float(solution.totals["throughput"])
+    return saturation_scale(solution) * float(solution.totals["external_arrival_rate"])

@@ -52,7 +52,7 @@ def class_table(network: Network, c: Compilation, run: SimulationRun) -> pd.Data
 def system_table(_: Network, c: Compilation, run: SimulationRun) -> pd.DataFrame:
     """Return one row, ``system``, with the totals and costs of the whole network."""
     t = run.tallies
-    series = tables.system_series(c, measures(run))
+    series = tables.system_series(tables.system_totals(c, measures(run)))
     series["in_transit"] = t.in_transit.sum() / t.length[0]
     series["throughput"] = t.left.sum() / t.length[0]
     return series.to_frame().T

@@ -111,10 +111,15 @@ class Solution:
         )
 
     @cached_property
-    def system(self) -> pd.Series[float]:
-        """Totals of the whole network, and its costs per time unit."""
+    def totals(self) -> dict[str, float]:
+        """Totals of the whole network, and its costs per time unit, by name."""
         compilation, measures = self._checked()
-        return tables.system_series(compilation, measures)
+        return tables.system_totals(compilation, measures)
+
+    @cached_property
+    def system(self) -> pd.Series[float]:
+        """The same as a Series."""
+        return tables.system_series(self.totals)
 
     @cached_property
     def blocked_by(self) -> pd.DataFrame:

@@ -228,9 +228,9 @@ def system_totals(c: Compilation, m: Measures) -> dict[str, float]:
     }
 
 
-def system_series(c: Compilation, m: Measures) -> pd.Series[float]:
+def system_series(totals: dict[str, float]) -> pd.Series[float]:
     """Return the totals of the whole network and its costs."""
-    return pd.Series(system_totals(c, m), name="system")
+    return pd.Series(totals, name="system")
 
 
 def blocked_by_table(c: Compilation, m: Measures) -> pd.DataFrame:

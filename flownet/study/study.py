@@ -15,11 +15,9 @@ from flownet.solvers.solve import solve
 from flownet.study.measures import SYSTEM, Measure, Reading, as_measures
 from flownet.study.scenario import Scenario
 from flownet.study.study_result import BASELINE, StudyResult
+from flownet.study.sweep_rows import FAILURES
 
 __all__ = ["Study"]
-
-FAILURES = (FlownetError, ArithmeticError, ValueError)
-"""What a scenario may fail with and become a row with its error."""
 
 
 @dataclasses.dataclass(frozen=True)

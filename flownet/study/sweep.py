@@ -1,0 +1,227 @@
+"""`sweep`: many scenarios of one network, on any executor, kept as they come, and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from flownet.errors import Fault, ParameterError
+from flownet.execute import Progress, shown, stream
+from flownet.network.model import Network
+from flownet.solvers.solution import Solution
+from flownet.solvers.solve import solve
+from flownet.study.design import Design, as_design
+from flownet.study.measures import SYSTEM, Measure, as_measures
+from flownet.study.parameters import as_parameters
+from flownet.study.ranking import GROWTH
+from flownet.study.sweep_result import SweepResult
+from flownet.study.sweep_rows import FAILURES, Chunk, Job, Rows, read_all, solve_rows
+from flownet.study.sweep_store import Folder, Memory, manifest_of
+from flownet.study.variation import Variation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["sweep"]
+
+CHUNK: Final = 64
+"""Rows that one task computes. It is part of what is computed, and so of the manifest."""
+
+
+def sweep(
+    network: Network,
+    design: Design | Mapping[str, Any] | pd.DataFrame,
+    measures: Iterable[str] = (),
+    *,
+    samples: int | None = None,
+    sampling: str = "sobol",
+    seed: int = 0,
+    method: str = "auto",
+    executor: Any = None,
+    path: str | Path | None = None,
+    progress: Progress | bool | None = None,
+    chunk: int = CHUNK,
+    **options: Any,
+) -> SweepResult:
+    """Return what becomes of many scenarios of one network.
+
+    Parameters
+    ----------
+    network : Network
+        The baseline. It travels once to each worker, compiled; of scenarios only numbers travel.
+    design : Design, mapping or pandas.DataFrame
+        Values by parameter: every combination is tried. With `samples`, lowest and highest value
+        by parameter. Or a `Design`, or a DataFrame with one column a parameter. A parameter is
+        named in plain words: ``servers at Ward``, ``service_time at Ward of frail``,
+        ``routing_probability on Ward -> Home``, ``scale external_arrival_rate`` (a factor, at
+        every service).
+    measures : iterable of str, optional
+        Columns, in plain words: ``delay``, ``occupancy at Ward``, ``within 4``, ``p95 of frail``,
+        ``wait_probability at Ward``, ``goal delay``. Default the totals of the network, and the
+        goals delay and cost where they can be judged.
+    samples : int, optional
+        How many rows to sample between the ends.
+    sampling : {'sobol', 'latin_hypercube'}
+        How they are sampled.
+    seed : int
+        Of the samples.
+    method : str
+        As for `solve`; ``auto`` chooses for each row.
+    executor : concurrent.futures.Executor or distributed.Client, optional
+        Where rows are computed; default here, one after the other. The table is the same to the
+        last bit.
+    path : str or Path, optional
+        A folder to which rows are written as they come (Parquet, with a manifest). Where it holds
+        a part of the same sweep, only what is missing is computed.
+    progress : callable or bool, optional
+        Called with rows done and of how many; True shows a bar with the time left; default a bar
+        where somebody can see it.
+    chunk : int
+        Rows that one task computes.
+    **options
+        As for `solve`.
+
+    Returns
+    -------
+    SweepResult
+        One row a scenario, in the order of the design; a row that fails has its error. After a
+        KeyboardInterrupt, what was done by then.
+
+    Raises
+    ------
+    UnknownNameError
+        Where a parameter or a measure names nothing in the network.
+    ParameterError
+        Where the design is at fault, or the folder holds another sweep.
+    StoreError
+        Where rows cannot be written; those before are kept.
+    MissingExtraError
+        Where pyarrow is missing for `path`.
+
+    Examples
+    --------
+    >>> import flownet as fn
+    >>> result = fn.sweep(
+    ...     fn.example("urgent_care"),
+    ...     {"servers at Home care": [43, 48], "scale external_arrival_rate": [0.95, 1.0]},
+    ...     measures=["delay", "occupancy at Frailty ward"],
+    ... )
+    >>> result.table.shape
+    (4, 7)
+    >>> int(result.table["delay"].idxmin())
+    2
+    """
+    if not isinstance(network, Network):
+        message = f"must be a flownet Network, not {type(network).__name__}"
+        raise ParameterError([Fault("sweep", "network", "", message)])
+    if int(chunk) != chunk or chunk < 1:
+        message = "must be a whole number of at least 1"
+        raise ParameterError([Fault("sweep", "chunk", str(chunk), message)])
+    plan = as_design(design, samples, sampling, seed)
+    parameters = as_parameters(plan.parameters, network)
+    texts = (measures,) if isinstance(measures, str) else tuple(measures)
+    asked = _asked(network, texts, method, options)
+    job = Job(Variation(network, parameters), asked, method, options)
+    manifest = manifest_of(_described(job, plan, chunk), plan.points.tobytes())
+    store: Memory | Folder = Memory()
+    if path is not None:
+        store = Folder(Path(path), manifest, _table(plan.points, plan.parameters, 0))
+    _run(job, plan, chunk, store, executor, progress=progress)
+    return SweepResult(network, plan, parameters, asked, store.table(), method)
+
+
+def _asked(
+    network: Network, texts: tuple[str, ...], method: str, options: Mapping[str, Any]
+) -> tuple[Measure, ...]:
+    """Return the measures, tried on the baseline first, so that what never works fails at once."""
+    names = (*dict.fromkeys(texts or SYSTEM), *(() if GROWTH in texts or not texts else (GROWTH,)))
+    asked = as_measures(names, network)
+    try:
+        baseline = solve(network, method, **options)
+    except FAILURES:
+        return asked  # scenarios may still have a solution
+    if not texts:
+        asked += as_measures(_goals(baseline), network)
+    if baseline.converged:
+        _, error = read_all(baseline, asked)
+        if error:
+            raise ParameterError([Fault("sweep", "measures", "", error)])
+    return asked
+
+
+def _goals(baseline: Solution) -> list[str]:
+    """Return the goals that can be judged whatever the scenario."""
+    found = ["goal delay"] if not baseline.can_turn_away or _all_priced(baseline) else []
+    return [*found, "goal cost"] if baseline.has_prices else found
+
+
+def _all_priced(baseline: Solution) -> bool:
+    return not bool(np.isnan(baseline.compilation.cost_of_loss).any())
+
+
+def _described(job: Job, plan: Design, chunk: int) -> dict[str, Any]:
+    """Return what is asked, as plain values."""
+    return {
+        "network": job.variation.network.to_dict(),
+        "parameters": list(plan.parameters),
+        "design": plan.kind,
+        "axes": [list(axis) for axis in plan.axes],
+        "seed": plan.seed,
+        "rows": len(plan.points),
+        "chunk": chunk,
+        "measures": [measure.text for measure in job.measures],
+        "method": job.method,
+        "options": {name: repr(value) for name, value in job.options.items()},
+    }
+
+
+def _run(
+    job: Job,
+    plan: Design,
+    size: int,
+    store: Memory | Folder,
+    executor: Any,
+    *,
+    progress: Progress | bool | None,
+) -> None:
+    """Compute the chunks that are missing, and keep each as it comes."""
+    total, there = len(plan.points), store.done
+    chunks = [
+        Chunk(number, first, plan.points[first : first + size])
+        for number, first in enumerate(range(0, total, size))
+    ]
+    missing = [chunk for chunk in chunks if chunk.number not in there]
+    done = total - sum(len(chunk.values) for chunk in missing)
+    heard = stream(solve_rows, job, missing, executor)
+    try:
+        with shown("scenarios", progress=progress) as told:
+            told(done, total)
+            for position, rows in heard:
+                store.write(rows.number, _part(job, missing[position], rows))
+                done += len(rows.errors)
+                told(done, total)
+    except KeyboardInterrupt:
+        return  # the result says how far it came
+    finally:
+        heard.close()
+
+
+def _part(job: Job, chunk: Chunk, rows: Rows) -> pd.DataFrame:
+    """Return a chunk's rows as they are kept."""
+    table = _table(chunk.values, [p.text for p in job.variation.parameters], chunk.first)
+    for position, measure in enumerate(job.measures):
+        table[measure.text] = rows.numbers[:, position]
+    table["method"], table["error"] = rows.methods, rows.errors
+    return table
+
+
+def _table(values: Any, names: Any, first: int) -> pd.DataFrame:
+    import pandas as pd
+
+    index = pd.RangeIndex(first, first + len(values), name="row")
+    return pd.DataFrame(
+        np.array(values), index=pd.Index(np.array(index), name="row"), columns=names
+    )
