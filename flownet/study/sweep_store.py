@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -188,15 +189,13 @@ def manifest_of(asked: Mapping[str, Any], design: bytes) -> dict[str, Any]:
     """Return the manifest: what was asked, a fingerprint of it and of the design, versions."""
     import numpy as np
 
-    import flownet
-
     text = json.dumps(asked, sort_keys=True, ensure_ascii=False)
     return {
         "format": FORMAT,
         **asked,
         "design_sha256": hashlib.sha256(design).hexdigest(),
         "fingerprint": hashlib.sha256(text.encode() + design).hexdigest(),
-        "versions": {"flownet": flownet.__version__, "numpy": np.__version__},
+        "versions": {"flownet": sys.modules["flownet"].__version__, "numpy": np.__version__},
     }
 
 
