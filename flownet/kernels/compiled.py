@@ -112,6 +112,10 @@ class Calendars(NamedTuple):
         return values
 
 
+NOTHING: Floats = np.zeros(0)
+NOTHING.setflags(write=False)
+
+
 class Measures(NamedTuple):
     """What a network kernel returns: time averages and rates, per service i and class k.
 
@@ -163,3 +167,7 @@ class Measures(NamedTuple):
     """(p,) ... wait for a place at j ..."""
     blocked_by_number: Floats
     """(p,) ... this many on average."""
+    waiting_by_qna: Floats = NOTHING
+    """(n,) number waiting, all classes, by the one of two methods that are blended; else empty."""
+    waiting_by_robust: Floats = NOTHING
+    """(n,) the same by the other."""

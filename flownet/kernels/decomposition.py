@@ -78,7 +78,8 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
     .. math:: W = (1-u) W_{QNA} + u W_{RQ}
 
     with u = 1/2 where services of similar time scale lie before, rising to 1 where those before
-    settle much faster than this one, so that its arrivals keep their long-run variability.
+    settle much faster than this one, so that its arrivals keep their long-run variability, and
+    u = 1 where jobs can come back, of which QNA knows nothing.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
         if gap <= SETTLED or rounds >= ROUNDS:
             break
         peak = wanted if rounds < 10 else 0.5 * (wanted + peak)
-    robust = robust_arrivals(compiled, stations, streams, overflow)
+    robust = robust_arrivals(compiled, stations, streams, flows, overflow)
     waits, qna, by_robust = _blend(stations, streams, flows, peak, excess, robust)
     present = streams.rate > 0.0
     measures = make_measures(
@@ -136,6 +137,7 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
         np.where(present, 1.0 + excess, np.nan),
         np.where(present, 1.0 + departing, np.nan),
     )
+    measures = measures._replace(waiting_by_qna=qna, waiting_by_robust=by_robust)
     return Decomposition(measures, qna, by_robust)
 
 
@@ -156,7 +158,8 @@ def _blend(
     two = second.number.sum(axis=1)
     inner = np.bincount(streams.to, streams.part, excess.size)
     place = np.clip((robust.settled - HALF_UNTIL) / (ROBUST_FROM - HALF_UNTIL), 0.0, 1.0)
-    weight = (np.minimum(2.0 * inner, 1.0) * (0.5 + 0.5 * place))[:, None]
+    weight = np.minimum(2.0 * inner, 1.0) * (0.5 + 0.5 * place)
+    weight = np.where(robust.returning, 1.0, weight)[:, None]
     number = _mix(first.number, second.number, weight)
     time = _mix(first.time, second.time, weight)
     return first._replace(number=number, time=time), one, np.where(inner > 0.0, two, one)

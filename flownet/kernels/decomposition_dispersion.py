@@ -10,6 +10,13 @@ from scipy.sparse import csr_array
 
 from flownet.jit import njit
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Indices, Integers
+from flownet.kernels.decomposition_feedback import Variability, covariances, meets_again
+from flownet.kernels.decomposition_flows import Flows
+from flownet.kernels.decomposition_passing import (
+    LEAST_LOAD,
+    departure_weight,
+    renewal_share,
+)
 from flownet.kernels.decomposition_stations import INFINITE, QUEUE, RANKED, SHARED, Stations
 from flownet.kernels.decomposition_streams import Streams
 from flownet.kernels.traffic import solve_flows
@@ -19,10 +26,8 @@ PER_DECADE = 12
 LARGEST_GRID = 150
 SWEEPS = 300
 TOLERANCE = 1e-9
-LEAST_DISPERSION = 0.05
-LEAST_LOAD = 1e-6  # below, nobody waits and no time scale matters
+ROUNDING = 1e-12  # a smaller excess is that of Poisson arrivals
 GOLDEN = 0.6180339887498949
-TWO_OVER_PI = 0.6366197723675814
 
 
 class Robust(NamedTuple):
@@ -32,10 +37,16 @@ class Robust(NamedTuple):
     """(n,) constant index of dispersion, minus one, that gives the same mean workload."""
     settled: Floats
     """(n,) in [0, 1]: how far the services before have no say at the time scale of this one."""
+    returning: Booleans
+    """(n,) whether jobs come back, and that is known in full."""
 
 
 def robust_arrivals(
-    compiled: CompiledNetwork, stations: Stations, streams: Streams, overflow: Floats
+    compiled: CompiledNetwork,
+    stations: Stations,
+    streams: Streams,
+    flows: Flows,
+    overflow: Floats,
 ) -> Robust:
     r"""Find what robust queueing says of the arrivals at each service.
 
@@ -46,8 +57,8 @@ def robust_arrivals(
 
     Parameters
     ----------
-    compiled, stations, streams
-        The network and its streams.
+    compiled, stations, streams, flows
+        The network, its streams and its flows.
     overflow : array (o,)
         Excess over one of each overflow stream in the long run.
 
@@ -62,7 +73,9 @@ def robust_arrivals(
     and x is the geometric mean of I_a(t) + c_s^2 and of its limit (ours: the limit alone makes w
     too slow where arrivals are bursty on long scales only). Several servers enter as one fast
     server in w and in the supremum. The law of every renewal process is taken by two moments:
-    balanced hyperexponential above scv 1, gamma below.
+    balanced hyperexponential above scv 1, gamma below. The streams that come together are taken
+    as independent, and corrected where ways part and meet again, or lead back, in networks of up
+    to 300 pairs of service and class (see `decomposition_feedback`).
 
     References
     ----------
@@ -75,7 +88,7 @@ def robust_arrivals(
     quiet = (stations.kind == INFINITE) | (stations.kind == SHARED)
     own = np.where(quiet, 0.0, streams.scv - 1.0)
     if not (external.any() or spilled.any() or own[streams.load_ratio > 0.0].any()):
-        return Robust(np.zeros(n), np.ones(n))
+        return Robust(np.zeros(n), np.ones(n), np.zeros(n, dtype=bool))
     link = streams.part * streams.share
     row = route_sources(streams.start)
     kept = np.where(streams.load_ratio < 1.0, streams.admitted, 0.0)
@@ -89,10 +102,17 @@ def robust_arrivals(
     )
     entering = _Entering(*_transpose(streams, n), kept, own, limit)
     every = np.ones(n, dtype=np.int64)
-    order = np.argsort(-strong_components(streams.start, streams.to, every), kind="stable")
+    component = strong_components(streams.start, streams.to, every)
+    order = np.argsort(-component, kind="stable")
     settled = np.ones_like(excess)
     _carry(streams.rate, streams.load_ratio, streams.time, entering, times, order, excess, settled)
-    return Robust(*_supremum(streams.rate, streams.load_ratio, streams.scv, times, excess, settled))
+    returning = np.zeros(n, dtype=bool)
+    if meets_again(compiled, streams, component):
+        returning = np.bincount(component)[component] > 1
+        variable = Variability(own, limit, spilled)
+        excess += covariances(compiled, stations, streams, flows, variable, times, excess)
+    worst = _supremum(streams.rate, streams.load_ratio, streams.scv, times, excess, settled)
+    return Robust(*worst, returning)
 
 
 class _Entering(NamedTuple):
@@ -133,19 +153,6 @@ def _time_grid(streams: Streams, queues: Booleans, largest: float) -> Floats:
 
 
 @njit
-def _renewal_share(scv: float, rate: float, time: float) -> float:
-    """Return (I(t) - 1)/(c2 - 1) of a renewal process: it rises from 0 to 1.
-
-    1 - (1 - e^-x)/x with x = eta t, exact for balanced hyperexponentials, eta = 2 rate/(1 + c2),
-    and for Erlang laws of two phases; below scv 1 eta has the third moment of the gamma law.
-    """
-    x = (2.0 if scv > 1.0 else 6.0) * rate / (1.0 + scv) * time
-    if x < 1e-5:
-        return 0.5 * x
-    return 1.0 + math.expm1(-x) / x
-
-
-@njit
 def _start_dispersion(
     external: Floats, scv: Floats, part: Floats, spilled: Floats, times: Floats
 ) -> Floats:
@@ -156,27 +163,9 @@ def _start_dispersion(
             excess[i, m] = spilled[i]
             for k in range(external.shape[1]):
                 if scv[i, k] != 1.0 and external[i, k] > 0.0:
-                    rise = _renewal_share(scv[i, k], external[i, k], times[m])
+                    rise = renewal_share(scv[i, k], external[i, k], times[m])
                     excess[i, m] += part[i, k] * (scv[i, k] - 1.0) * rise
     return excess
-
-
-@njit
-def _canonical_weight(t: float) -> float:
-    """Return w*(t), the correlation of reflected Brownian motion that blends departures.
-
-    [(t^2 + 2t - 1)(1 - 2 Q(sqrt t)) + 2 sqrt(t) phi(sqrt t)(1 + t) - t^2]/(2t).
-    """
-    if t < 1e-4:
-        return math.sqrt(TWO_OVER_PI * t) * (4.0 / 3.0 + 2.0 / 15.0 * t) - 0.5 * t
-    if t > 1e3:
-        return 1.0 - 0.5 / t
-    root = math.sqrt(t)
-    central = math.erf(math.sqrt(0.5 * t))
-    density = math.sqrt(0.25 * TWO_OVER_PI) * math.exp(-0.5 * t)
-    return ((t * t + 2.0 * t - 1.0) * central + 2.0 * root * density * (1.0 + t) - t * t) / (
-        2.0 * t
-    )
 
 
 @njit
@@ -243,15 +232,12 @@ def _depart(
         weight[i] = 1.0
         leaving[i] = entering.kept[i] * excess[i]
         return
-    speed = (1.0 - busy) ** 2 * rate[i] / busy
-    last = max(1.0 + entering.limit[i], LEAST_DISPERSION) + 1.0 + own
     for m in range(times.size):
-        now = max(1.0 + excess[i, m], LEAST_DISPERSION) + 1.0 + own
-        w = _canonical_weight(speed * times[m] / math.sqrt(now * last)) if busy < 1.0 else 0.0
+        w = departure_weight(rate[i], busy, times[m], excess[i, m], own, entering.limit[i])
         weight[i, m] = w
         leaving[i, m] = w * entering.kept[i] * excess[i, m]
         if own != 0.0 and time[i] > 0.0:
-            leaving[i, m] += (1.0 - w) * own * _renewal_share(own + 1.0, 1.0 / time[i], times[m])
+            leaving[i, m] += (1.0 - w) * own * renewal_share(own + 1.0, 1.0 / time[i], times[m])
 
 
 @njit
@@ -293,7 +279,9 @@ def _supremum(
                 outer = low + GOLDEN * (high - low)
                 second = _workload(outer + shift, _read(logs, excess[i], outer), slope, base)
         best = max(best, first, second)
-        result[i] = max(2.0 * slope * best - base, -1.0)
+        result[i] = max(2.0 * slope * best, 0.0) - base
+        if abs(result[i]) < ROUNDING * base:
+            result[i] = 0.0
         calm[i] = _read(logs, settled[i], 0.5 * (low + high))
     return result, calm
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flownet.kernels.blocking_compressed_mixing import Mixing
 from flownet.kernels.compiled import OVERFLOW, CompiledNetwork, Floats, Indices, Integers
 from flownet.kernels.decomposition_stations import LIMITED, Stations, pass_on
 from flownet.kernels.traffic import BROKEN, CONVERGED, UNCONVERGED, solve_flows
@@ -15,9 +16,8 @@ TOLERANCE = 1e-12
 ACCEPTED = 1e-9
 LIMIT = 500
 PATIENCE = 40
-DAMPING = (1.0, 0.5, 0.25, 0.1, 0.05)
-"""Classes that displace each other at a saturated service can send the steps in a circle: after
-every `PATIENCE` steps the next of these shares of a step is taken."""
+"""Classes that displace each other at a saturated service can send the steps in a circle, or slow
+them down: after so many, each is drawn from all that went before (Anderson's acceleration)."""
 
 
 class Flows(NamedTuple):
@@ -82,7 +82,7 @@ def solve_balance(compiled: CompiledNetwork, stations: Stations, peak: Floats) -
         zero = np.zeros(shape)
         return Flows(BROKEN, iterations, np.inf, arrival, zero, zero, zero)
     passed, refused, slope = np.empty(shape), np.empty(shape), np.empty(shape)
-    error = np.inf
+    error, mixing = np.inf, Mixing(arrival.size)
     for step in range(LIMIT):
         thinned = pass_on(stations, peak, arrival, passed, refused, slope)
         if not thinned and step == 0:
@@ -93,7 +93,6 @@ def solve_balance(compiled: CompiledNetwork, stations: Stations, peak: Floats) -
         error = np.abs(target - arrival).max() / max(arrival.max(), target.max(), 1e-300)
         if error <= TOLERANCE or step == LIMIT - 1:
             break
-        damping = DAMPING[min(step // PATIENCE, len(DAMPING) - 1)]
         steep = slope.reshape(-1)[graph.source]
         spill = ((1.0 - slope) * share).reshape(-1)[graph.source]
         weight = graph.probability * steep + graph.spills * spill
@@ -105,10 +104,19 @@ def solve_balance(compiled: CompiledNetwork, stations: Stations, peak: Floats) -
         )
         if broken == BROKEN:
             break
-        arrival = np.maximum(arrival + damping * (rate.reshape(shape) - arrival), 0.0)
+        arrival = np.maximum(_next(mixing, step, arrival, rate.reshape(shape)), 0.0)
         iterations += 1
     status = CONVERGED if error <= ACCEPTED else UNCONVERGED
     return Flows(status, iterations, float(error), arrival, passed, refused, refused * share)
+
+
+def _next(mixing: Mixing, step: int, arrival: Floats, wanted: Floats) -> Floats:
+    """Return the rates to go on from: those wanted, or after many steps an accelerated step."""
+    if step < PATIENCE:
+        return wanted
+    scale = max(float(arrival.max()), float(wanted.max()), 1e-300)
+    point = mixing.step(arrival.reshape(-1) / scale, wanted.reshape(-1) / scale)
+    return point.reshape(arrival.shape) * scale
 
 
 def _merge_overflow(compiled: CompiledNetwork) -> _Graph:

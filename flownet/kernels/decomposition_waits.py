@@ -21,8 +21,6 @@ from flownet.kernels.decomposition_stations import (
 from flownet.kernels.decomposition_streams import Streams
 from flownet.queues.erlang import erlang_c_scalar
 from flownet.queues.general import gigc_waiting_time
-from flownet.queues.markov import mmc_waiting_time
-from flownet.queues.numerics import spare_servers
 from flownet.queues.priority import nonpreemptive_waits
 
 
@@ -47,7 +45,11 @@ def waits_at(
     excess: Floats,
     robust: bool,
 ) -> Waits:
-    """Return the waits where arrivals have the scv 1 + `excess` (n,), by either formula."""
+    """Return the waits where arrivals have the scv 1 + `excess` (n,), by either formula.
+
+    For robust queueing the excess may be below -1: where jobs come back, what varies less than a
+    service that is drawn anew at every visit counts against it.
+    """
     shape = flows.arrival.shape
     waits = Waits(np.zeros(shape), np.zeros(shape), np.zeros(shape[0]), np.zeros(shape[0]))
     _fill(
@@ -98,9 +100,10 @@ def _fill(
         if stations.kind[i] == INFINITE:
             continue
         if stations.kind[i] == RANKED:
-            _fill_ranked(stations, i, arrival[i], 1.0 + excess[i], wait[i])
+            spread = max(0.0, 1.0 + excess[i])
+            _fill_ranked(stations, i, arrival[i], spread, wait[i])
             if robust and load < servers:
-                plain = gigc_waiting_time(rate[i], time[i], servers, 1.0 + excess[i], scv[i])
+                plain = gigc_waiting_time(rate[i], time[i], servers, spread, scv[i])
                 line = _line(rate[i], time[i], servers, excess[i], scv[i], robust)
                 wait[i, :] *= line / plain if plain > 0.0 else 1.0
         elif load >= servers:
@@ -128,14 +131,13 @@ def _line(
 
     By the two-moment formula of GI/G/c, or by robust queueing: one fast server's workload less
     the work in service, W = s [rho (ca2 + cs2)/(2 (1 - rho)) + (ca2 - 1)/2], in the ratio of
-    M/M/c to the fast M/M/1.
+    M/G/c to the fast M/G/1.
     """
     if not robust:
         return gigc_waiting_time(rate, time, servers, 1.0 + excess, scv)
-    markov = mmc_waiting_time(rate, time, servers)
-    idle = spare_servers(rate, time, servers) / servers
-    busy = 1.0 - idle
-    return max(0.0, markov * 0.5 * (1.0 + excess + scv + excess * idle / busy))
+    poisson = gigc_waiting_time(rate, time, servers, 1.0, scv)
+    busy = rate * time / servers
+    return max(0.0, poisson * (1.0 + excess / (busy * (1.0 + scv))))
 
 
 @njit

@@ -53,16 +53,18 @@ def _waiting_sums(
     j = top
     weight = 1.0
     tail = 0.0  # weight of the states c + j and above, for j >= 1
+    accepting = 0.0  # of these, the weight of those that are not full
     first = 0.0  # sum of j * weight
     late = 0.0  # sum over i >= 1 of tail(i) / (service + i leave)
     while j >= 1.0:
         out = service + j * leave
         tail += weight
+        accepting += weight if j < room else 0.0
         first += j * weight
         late += tail / out
         weight *= out / rate
         j -= 1.0
-        if weight * rate < NEGLIGIBLE * tail * (rate - out):
+        if weight * rate < NEGLIGIBLE * accepting * (rate - out):
             late += tail * harmonic_sum(service / leave, j) / leave
             weight = 0.0
             break
@@ -70,10 +72,11 @@ def _waiting_sums(
     below = 0.0
     if weight > 0.0:  # in units of the state c, which cannot overflow beside `excess`
         tail, first, late, full = tail / weight, first / weight, late / weight, full / weight
+        accepting /= weight
         weight = 1.0
         below = excess
     total = tail + weight + below
-    busy = tail + weight - full if tail > 0.0 else weight - full
+    busy = accepting + (weight if room > 0.0 else 0.0)
     scale = service / rate
     served = (scale * tail + below) / total
     return full / total, busy / total, below / total, first / total, served, scale * late / total
@@ -86,7 +89,7 @@ def erlang_a_finite_measures(
     """Return the measures of M/M/c/K+M.
 
     In order: P(wait | admitted), number waiting, P(abandon) of all offered, mean wait of the
-    admitted, mean wait of the served, number present, P(full).
+    admitted, mean wait of the served, number in service, P(full).
     """
     if arrival_rate <= 0.0 or service_time <= 0.0:
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -94,16 +97,17 @@ def erlang_a_finite_measures(
     if math.isinf(servers):
         return 0.0, 0.0, 0.0, 0.0, 0.0, load, 0.0
     if math.isinf(patience):
-        full, present, waiting, chance = mmck_measures(
+        full, admitted, waiting, chance = mmck_measures(
             arrival_rate, service_time, servers, capacity
         )
-        wait = waiting / (arrival_rate * (1.0 - full)) if waiting > 0.0 else 0.0
-        return chance, waiting, 0.0, wait, wait, present, full
+        wait = waiting / (arrival_rate * admitted) if waiting > 0.0 else 0.0
+        busy = min(load * admitted, servers)  # at the limit where all wait without end
+        return chance, waiting, 0.0, wait, wait, busy, full
     if math.isinf(capacity) and arrival_rate * patience > MANY_STATES:
-        chance, waiting, gone, wait, served, present = mmcg_measures(
+        chance, waiting, gone, wait, served, busy = mmcg_measures(
             arrival_rate, service_time, servers, patience, 1.0
         )
-        return chance, waiting, gone, wait, served, present, 0.0
+        return chance, waiting, gone, wait, served, busy, 0.0
     excess = inverse_excess(servers, load)
     if math.isinf(excess):
         return 0.0, 0.0, 0.0, 0.0, 0.0, load, 0.0
@@ -129,7 +133,7 @@ def erlang_a_finite_measures(
         waiting / (patience * arrival_rate),
         waiting / (arrival_rate * admitted),
         late / served,
-        waiting + load * served,
+        load * served,
         full,
     )
 

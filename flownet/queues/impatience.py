@@ -140,7 +140,7 @@ def mmcg_measures(
     """Return the measures of M/M/c+G for finite patience.
 
     In order: P(wait), number waiting, P(abandon), mean wait of all, mean wait of the served,
-    number present.
+    number in service.
     """
     load = arrival_rate * service_time
     if load <= 0.0 or math.isinf(servers):
@@ -161,7 +161,7 @@ def mmcg_measures(
         arrival_rate * sums[1] / total,
         wait,
         arrival_rate * sums[4] / served,
-        waiting + load * served / total,
+        load * served / total,
     )
 
 

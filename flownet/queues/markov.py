@@ -15,7 +15,12 @@ from flownet.queues.erlang import (
     inverse_excess,
 )
 from flownet.queues.measures import Delay, Limited, delay, delay_slopes, limited
-from flownet.queues.numerics import geometric_first_moment, geometric_sum, spare_servers
+from flownet.queues.numerics import (
+    geometric_first_moment,
+    geometric_sum,
+    log_ratio,
+    spare_servers,
+)
 
 Floats = NDArray[np.float64]
 
@@ -43,11 +48,11 @@ def _room_below(
     excess = inverse_excess(servers, load)
     loss = 1.0 / (1.0 + excess)
     idle = 1.0 if math.isinf(excess) else excess * loss
-    free = spare / servers
-    power = math.exp(room * math.log1p(-free)) if free < 1.0 else 0.0
-    sums = geometric_sum(free, room)
+    ratio, free = load / servers, spare / servers
+    power = math.exp(room * log_ratio(ratio, free)) if room > 0.0 else 1.0
+    sums = geometric_sum(ratio, free, room)
     total = idle + loss * (sums + power)
-    waiting = loss * (geometric_first_moment(free, room) + room * power)
+    waiting = loss * (geometric_first_moment(ratio, free, room) + room * power)
     return loss * power / total, loss * sums / total, idle / total, waiting / total
 
 
@@ -57,13 +62,13 @@ def _room_above(
 ) -> tuple[float, float, float, float]:
     """Return the same for a > c, counted from the top: K - i weighs sigma^i, sigma = c/a."""
     excess = inverse_excess(servers, load)
-    over = -spare / load
-    lowest = math.exp(room * math.log1p(-over))  # weight of the state c
-    sums = geometric_sum(over, room)  # of the states above c
+    ratio, over = servers / load, -spare / load
+    lowest = math.exp(room * log_ratio(ratio, over)) if room > 0.0 else 1.0  # weight of state c
+    sums = geometric_sum(ratio, over, room)  # of the states above c
     idle = lowest * excess
-    busy = (1.0 - over) * sums  # of the states c to K - 1
+    busy = ratio * sums  # of the states c to K - 1
     total = 1.0 + busy + idle
-    waiting = room * sums - geometric_first_moment(over, room)
+    waiting = room * sums - geometric_first_moment(ratio, over, room)
     return 1.0 / total, busy / total, idle / total, waiting / total
 
 
@@ -89,11 +94,10 @@ def room_measures(
 def mmck_measures(
     arrival_rate: float, service_time: float, servers: float, capacity: float
 ) -> tuple[float, float, float, float]:
-    """Return probability_full, number_present, number_waiting and P(wait | admitted)."""
+    """Return probability_full, the share admitted, number_waiting and P(wait | admitted)."""
     full, busy, idle, waiting = room_measures(arrival_rate, service_time, servers, capacity)
     admitted = busy + idle
-    present = waiting + arrival_rate * service_time * admitted
-    return full, present, waiting, busy / admitted
+    return full, admitted, waiting, busy / admitted
 
 
 @njit

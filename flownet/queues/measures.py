@@ -151,13 +151,11 @@ def limited(stations: Floats, results: tuple[Floats, ...], shape: tuple[int, ...
 
 
 def abandoning(stations: Floats, results: tuple[Floats, ...], shape: tuple[int, ...]) -> Abandoning:
-    """Return `Abandoning` from P(wait), waiting, P(abandon), the two waits, present, P(full)."""
+    """Return `Abandoning` from P(wait), waiting, P(abandon), the two waits, busy, P(full)."""
     arrival_rate, service_time, servers = stations[:, 0], stations[:, 1], stations[:, 2]
-    chance, waiting, gone, wait_all, wait_served, present, full = results
+    chance, waiting, gone, wait_all, wait_served, busy, full = results
     load = arrival_rate * service_time
-    over = np.isinf(waiting)
     with np.errstate(invalid="ignore", divide="ignore"):
-        busy = np.where(over, servers, present - waiting)
         throughput = np.where(service_time > 0.0, busy / service_time, arrival_rate)
     parts = (
         load / servers,
@@ -170,7 +168,7 @@ def abandoning(stations: Floats, results: tuple[Floats, ...], shape: tuple[int, 
         wait_all,
         waiting,
         wait_served + service_time,
-        present,
+        waiting + busy,
     )
     return Abandoning(*(shaped(part, shape) for part in parts))
 

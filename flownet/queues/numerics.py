@@ -38,23 +38,31 @@ def spare_servers(arrival_rate: float, service_time: float, servers: float) -> f
 
 
 @njit
-def geometric_sum(spare: float, count: float) -> float:
-    """Return ``sum(x**j for j in range(count))`` with x = 1 - spare, for real ``count`` >= 0."""
-    if spare == 0.0:
-        return count
-    if spare >= 1.0:
-        return 1.0 if count > 0.0 else 0.0
-    return -math.expm1(count * math.log1p(-spare)) / spare
+def log_ratio(ratio: float, spare: float) -> float:
+    """Return ln x where both x and 1 - x, `spare`, are known to full precision; -inf at 0."""
+    if spare < 0.5:
+        return math.log1p(-spare)
+    return math.log(ratio) if ratio > 0.0 else -math.inf
 
 
 @njit
-def geometric_first_moment(spare: float, count: float) -> float:
-    """Return ``sum(j * x**j for j in range(count))`` with x = 1 - spare, for real ``count``."""
-    if spare >= 1.0:
+def geometric_sum(ratio: float, spare: float, count: float) -> float:
+    """Return ``sum(x**j for j in range(count))`` for x = ratio = 1 - spare, real ``count``."""
+    if spare == 0.0:
+        return count
+    if count == 0.0:
+        return 0.0
+    return -math.expm1(count * log_ratio(ratio, spare)) / spare
+
+
+@njit
+def geometric_first_moment(ratio: float, spare: float, count: float) -> float:
+    """Return ``sum(j * x**j for j in range(count))``, x = ratio = 1 - spare, for real ``count``."""
+    if ratio <= 0.0:
         return 0.0
     if abs(count * spare) > NEAR:
-        power = math.exp(count * math.log1p(-spare))
-        return ((1.0 - spare) * geometric_sum(spare, count) - count * power) / spare
+        power = math.exp(count * log_ratio(ratio, spare))
+        return (ratio * geometric_sum(ratio, spare, count) - count * power) / spare
     # where that cancels, the binomial expansion of d/dx sum(x**j):
     # the sum over k >= 1 of k C(count, k + 1) (-spare)**(k - 1)
     term = 0.5 * count * (count - 1.0)
@@ -63,7 +71,7 @@ def geometric_first_moment(spare: float, count: float) -> float:
     while True:
         total += term
         if abs(term) <= 1e-17 * abs(total):
-            return total * (1.0 - spare)
+            return total * ratio
         term *= -spare * (count - k - 1.0) * (k + 1.0) / (k * (k + 2.0))
         k += 1.0
 

@@ -11,7 +11,7 @@ from flownet.jit import njit
 from flownet.queues.abandonment import highest_state
 from flownet.queues.arguments import Numbers, columns, refuse_small_capacity, rows, shaped, whole
 from flownet.queues.erlang import delay_probability, inverse_excess
-from flownet.queues.numerics import poisson_pmf, spare_servers
+from flownet.queues.numerics import log_ratio, poisson_pmf, spare_servers
 
 Floats = NDArray[np.float64]
 
@@ -188,7 +188,7 @@ def number_probability_scalar(
         busy = delay_probability(servers, load, spare)
         first = busy * spare / servers
         if number >= servers:
-            return first * math.exp((number - servers) * math.log1p(-spare / servers))
+            return first * math.exp((number - servers) * log_ratio(load / servers, spare / servers))
     else:
         weights, _ = waiting_probabilities(
             arrival_rate, servers / service_time, 1.0 / patience, capacity - servers, excess

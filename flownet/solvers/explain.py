@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from flownet.solvers.solution import Solution
 
+DISAGREEMENT = 0.25
+LEAST_WAITING = 0.01
+"""Fewer jobs waiting, on average, are not worth a warning."""
 NEAR_CRITICAL = 0.95
 """Load from which a steady state is far away in time (a convention; Whitt 1989 gives the rate)."""
 
@@ -56,6 +59,7 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
         *_overload(solution),
         *calendar_strains(solution.compilation),
         *_near_critical(solution),
+        *_disagreement(solution),
         *turned_away(solution.system, solution.network.time_unit),
         *(str(fault) for fault in solution.network.warnings),
     )
@@ -107,6 +111,26 @@ def _near_critical(solution: Solution) -> list[str]:
             "small errors in the figures given change it much"
         )
     return lines
+
+
+def _disagreement(solution: Solution) -> list[str]:
+    """Say where the two methods of the decomposition differ, the widest first."""
+    table = solution.disagreement
+    wide = np.abs(np.log(table["ratio"])) > np.log(1.0 + DISAGREEMENT)
+    apart = table[wide & (table[["qna", "robust"]].max(axis=1) > LEAST_WAITING)]
+    if apart.empty:
+        return []
+    order = np.argsort(-np.abs(np.log(apart["ratio"].to_numpy())), kind="stable")
+    told = [
+        f"'{solution.network.label(name)}' ({figure(row['qna'])} and {figure(row['robust'])} "
+        "waiting)"
+        for name, row in apart.iloc[order[:4]].iterrows()
+    ]
+    more = f" and {len(apart) - 4} more" if len(apart) > 4 else ""
+    return [
+        f"the two methods that are blended (QNA and robust queueing) differ by more than "
+        f"{DISAGREEMENT:.0%} at {', '.join(told)}{more}: simulate where that matters"
+    ]
 
 
 def turned_away(system: pd.Series[float], unit: str) -> list[str]:

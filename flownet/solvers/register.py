@@ -37,6 +37,7 @@ REASONS: Final = {
     "blocking": "jobs from other services can find it full and keep their server there (blocking "
     "after service)",
     "wait_outside": "jobs wait outside for a place",
+    "overflow_loop": "what overflows from it can come back to it by overflow alone",
     "patience_at_ps": "nobody waits where servers are shared (ps), so that nobody can give up",
     "no_blocking": "no service can block another, and none keeps jobs waiting outside",
     "ps_in_room": "it shares its servers among all (ps) within a finite capacity",

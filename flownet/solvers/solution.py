@@ -245,6 +245,16 @@ class Solution:
         )
 
     @cached_property
+    def disagreement(self) -> pd.DataFrame:
+        """Number waiting at each service by QNA and by robust queueing, and their ratio.
+
+        The decomposition blends the two; where they differ widely neither is sure. Empty after a
+        method that is not a blend; nan where the backlog grows.
+        """
+        compilation, measures = self._checked()
+        return tables.disagreement_table(compilation, measures)
+
+    @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the numbers has to know: overload, near-critical load, losses."""
         if not self.converged:
@@ -351,6 +361,7 @@ class Solution:
         values = {
             name: _array(data["measures"][name], np.int64 if name in whole else np.float64)
             for name in Measures._fields
+            if name in data["measures"]
         }
         return cls(
             network=network,

@@ -241,6 +241,19 @@ def blocked_by_table(c: Compilation, m: Measures) -> pd.DataFrame:
     return pd.DataFrame(matrix, index=index, columns=pd.Index(c.services, name="waits for"))
 
 
+def disagreement_table(c: Compilation, m: Measures) -> pd.DataFrame:
+    """Return the number waiting by each of two blended methods, and their ratio."""
+    both = np.stack([m.waiting_by_qna, m.waiting_by_robust], axis=1)
+    index = pd.Index(c.services if len(both) else [], name="service")
+    frame = pd.DataFrame(both, index=index, columns=["qna", "robust"])
+    usable = np.isfinite(both).all(axis=1)
+    waits = usable & (both[:, 0] > 0.0)
+    frame["ratio"] = np.where(usable, 1.0, np.nan)
+    frame.loc[waits, "ratio"] = both[waits, 1] / both[waits, 0]
+    frame.loc[usable & (both[:, 0] == 0.0) & (both[:, 1] > 0.0), "ratio"] = np.inf
+    return frame
+
+
 def records(value: Any) -> Any:
     """Return tables, arrays and numbers as JSON holds them: inf and nan as texts, rows as lists."""
     if isinstance(value, pd.DataFrame):

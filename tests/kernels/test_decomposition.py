@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import flownet as fn
 from flownet.kernels.compiled import (
     DELAY,
     LOST,
@@ -23,6 +25,7 @@ from flownet.kernels.decomposition import (
     decomposition_reasons,
     solve_decomposition,
 )
+from flownet.solvers.solution import Solution
 from oracles.compiled_networks import build
 from oracles.open_cases import load_cases, to_network
 
@@ -112,6 +115,29 @@ def test_suresh_and_whitt_heavy_traffic_bottleneck(
     assert abs(solved.measures.waiting_time[8, 0] - simulated) <= 0.02 * simulated + error
     assert abs(np.log(solved.disagreement[8])) > np.log(1.15)
     assert solved.disagreement[0] == 1.0
+
+
+def test_a_solution_says_where_its_two_methods_differ() -> None:
+    # Suresh and Whitt's ninth queue again: QNA and robust queueing differ by a factor of 3 there
+    services = [{"name": f"{i}", "service_time": 0.6} for i in range(8)]
+    services[0] |= {"external_arrival_rate": 1.0, "arrival_scv": 8.0}
+    solution = fn.solve(
+        fn.Network.from_dict(
+            {
+                "network": {"time_unit": "hour"},
+                "services": [*services, {"name": "last", "service_time": 0.9}],
+                "routes": [
+                    {"from": f"{i}", "to": f"{i + 1}" if i < 7 else "last"} for i in range(8)
+                ],
+            }
+        )
+    )
+    assert solution.disagreement["ratio"].idxmax() == "last"
+    said = [text for text in solution.warnings if "differ by more than 25%" in text]
+    assert len(said) == 1
+    assert "'last'" in said[0]
+    again = Solution.from_dict(json.loads(json.dumps(solution.to_dict())))
+    assert again.disagreement.equals(solution.disagreement)
 
 
 # ------------------------------------------------------------------------------- exact relations

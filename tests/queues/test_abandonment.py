@@ -18,7 +18,7 @@ from oracles import station_chains as oracle
 
 @pytest.mark.parametrize("servers", [1, 4, 25])
 @pytest.mark.parametrize("room", [0, 1, 6, 400])
-@pytest.mark.parametrize("ratio", [0.05, 0.9, 1.0, 2.5])
+@pytest.mark.parametrize("ratio", [1e-9, 0.05, 0.9, 1.0, 2.5, 1e8])
 @pytest.mark.parametrize("patience", [0.01, 0.6, 40.0])
 def test_against_fifty_digits(servers, room, ratio, patience):
     rate, places = ratio * servers / 0.8, servers + room
