@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flownet.solvers.times import TimeInSystem
     from flownet.study.compare import Comparison, compare
     from flownet.study.design import Design
+    from flownet.study.goal_seek import GoalSeek, goal_seek
     from flownet.study.scenario import Scenario
     from flownet.study.study import Study
     from flownet.study.study_result import StudyResult
@@ -66,6 +67,8 @@ _PLACES = {
     "Design": "flownet.study.design",
     "sweep": "flownet.study.sweep",
     "SweepResult": "flownet.study.sweep_result",
+    "goal_seek": "flownet.study.goal_seek",
+    "GoalSeek": "flownet.study.goal_seek",
     "report": "flownet.view.report",
     "FlownetError": "flownet.errors",
     "NetworkError": "flownet.errors",
@@ -79,6 +82,7 @@ __all__ = [
     "ExactChain",
     "Finding",
     "FlownetError",
+    "GoalSeek",
     "Network",
     "NetworkError",
     "PairedComparison",
@@ -98,6 +102,7 @@ __all__ = [
     "examples",
     "find_constraint",
     "from_event_log",
+    "goal_seek",
     "paired",
     "read",
     "reallocate",
