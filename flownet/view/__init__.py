@@ -17,19 +17,24 @@ if TYPE_CHECKING:
         time_distribution,
         wait_distribution,
     )
+    from flownet.view.frontiers import frontier
     from flownet.view.maps import network_map
     from flownet.view.pictures import save_picture
     from flownet.view.slopes import slope_chart
+    from flownet.view.tornados import sensitivity_bars, tornado_chart
 
 _PLACES = {
     "delay_heatmap": "flownet.view.causes",
     "delay_ribbon": "flownet.view.causes",
+    "frontier": "flownet.view.frontiers",
     "network_map": "flownet.view.maps",
     "occupancy_distribution": "flownet.view.distributions",
     "relief_bars": "flownet.view.bars",
     "save_picture": "flownet.view.pictures",
+    "sensitivity_bars": "flownet.view.tornados",
     "slope_chart": "flownet.view.slopes",
     "time_distribution": "flownet.view.distributions",
+    "tornado_chart": "flownet.view.tornados",
     "wait_distribution": "flownet.view.distributions",
 }
 """Where each plot lives."""
@@ -37,12 +42,15 @@ _PLACES = {
 __all__ = [
     "delay_heatmap",
     "delay_ribbon",
+    "frontier",
     "network_map",
     "occupancy_distribution",
     "relief_bars",
     "save_picture",
+    "sensitivity_bars",
     "slope_chart",
     "time_distribution",
+    "tornado_chart",
     "wait_distribution",
 ]
 

@@ -10,7 +10,17 @@ import plotly.graph_objects as go
 from flownet.constraint.find import Finding
 from flownet.display import figure
 from flownet.errors import Fault, ParameterError
-from flownet.view.ink import BLUE, ORANGE, PALE, escaped, figure_of, plural, shown, with_unit
+from flownet.view.ink import (
+    BLUE,
+    LEGEND,
+    ORANGE,
+    PALE,
+    escaped,
+    figure_of,
+    plural,
+    shown,
+    with_unit,
+)
 
 MEASURES = {
     "relief": "gain from one more server",
@@ -75,7 +85,7 @@ def relief_bars(finding: Finding, measure: str = "relief", *, most: int = 20) ->
         note = f"{len(ranking) - len(table)} services that gain less are not shown."
     drawn = figure_of(
         bars, _title(finding, table, measure), 28 * len(table) + 24, note=note,
-        legend={"orientation": "h", "y": 0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        legend=LEGEND,
         bargap=0.3,
     )  # fmt: skip
     drawn.update_xaxes(

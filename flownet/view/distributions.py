@@ -17,7 +17,7 @@ from flownet.solvers.simulation import Simulation
 from flownet.solvers.solution import Solution
 from flownet.solvers.states import ExactChain
 from flownet.solvers.times import TimeInSystem
-from flownet.view.ink import BLUE, DASHES, INK, PALE, SERIES, figure_of, shown, with_unit
+from flownet.view.ink import BLUE, DASHES, INK, LEGEND, PALE, SERIES, figure_of, shown, with_unit
 
 PROBABILITIES = (0.01, *(0.025 * k for k in range(1, 40)), 0.985, 0.99)
 """At which curves are read."""
@@ -76,7 +76,7 @@ def time_distribution(
             _time_curves(result, table, stretched=stretched).items()
         )
     ]  # fmt: skip
-    drawn = figure_of(traces, title, 340, legend={"orientation": "h", "y": -0.22})
+    drawn = figure_of(traces, title, 340, legend=LEGEND)
     _time_axes(drawn, with_unit("time from admission to exit", unit), stretched=stretched)
     drawn.update_yaxes(title={"text": "share of jobs that have left"})
     _lines(drawn, [(t, f"{t:g} {unit}s", INK) for t in asked])
@@ -133,7 +133,7 @@ def wait_distribution(solution: Solution, *, most: int = 6) -> go.Figure:
     )
     left = len(known) - most
     note = f"{left} more services or classes with shorter waits are not drawn." if left > 0 else ""
-    drawn = figure_of(traces, title, 340, note=note, legend={"orientation": "h", "y": -0.22})
+    drawn = figure_of(traces, title, 340, note=note, legend=LEGEND)
     stretched = _stretched(known.iloc[:most])
     _time_axes(drawn, with_unit("wait at a visit, at most", unit), stretched=stretched)
     drawn.update_yaxes(title={"text": "share of jobs"})
@@ -180,7 +180,7 @@ def occupancy_distribution(result: Solution | ExactChain, service: ServiceName) 
         )
         if mask.any()
     ]  # fmt: skip
-    drawn = figure_of(bars, title, 320, bargap=0.1, legend={"orientation": "h", "y": -0.22})
+    drawn = figure_of(bars, title, 320, bargap=0.1, legend=LEGEND)
     drawn.update_xaxes(title={"text": with_unit("number present", "job")})
     drawn.update_yaxes(title={"text": "share of the time"}, tickformat=".0%")
     return drawn

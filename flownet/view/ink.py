@@ -20,6 +20,13 @@ TITLE_WIDTH = 88
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
+LEGEND = {"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0.0,
+          "xanchor": "left"}  # fmt: skip
+"""A legend at the foot of the figure."""
+FOOT = 92
+"""Pixels below a plot that has such a legend."""
+
+
 def shown(name: object, most: int = 30) -> str:
     """Return a name as plotly shows it, and nothing else: cut, on one line, without markup.
 
@@ -92,7 +99,8 @@ def figure_of(traces: Any, title: str, height: int, note: str = "", **layout: An
         small = wrapped(note, int(1.3 * TITLE_WIDTH * broad))
         heading += f'<br><span style="font-size: 12px; color: {SOFT}">{small}</span>'
         top += 18 + 18 * small.count("<br>")
-    margin = {"l": 70, "r": 30, "t": top + 10, "b": 60} | layout.pop("margin", {})
+    foot = FOOT if layout.get("legend") is LEGEND else 60
+    margin = {"l": 70, "r": 30, "t": top + 10, "b": foot} | layout.pop("margin", {})
     whole = height + margin["t"] + margin["b"]
     figure = go.Figure(traces)
     figure.update_layout(

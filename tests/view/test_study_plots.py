@@ -1,0 +1,91 @@
+"""Plots of studies: the front, the tornado, sensitivities; labels that do not meet."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import flownet as fn
+from flownet.errors import ParameterError
+from flownet.study.ranking import Objective, front, tornado
+from flownet.view.frontiers import LETTER, _meet, room_for
+
+COST, DELAY = Objective("cost", "GBP/day", "smaller"), Objective("delay", "job", "smaller")
+
+
+def outcomes():
+    table = pd.DataFrame(
+        {"cost": [1.0, 2.0, 3.0, 2.5, 4.0], "delay": [9.0, 5.0, 1.0, 6.0, np.inf]},
+        index=["now", "a <b>bed</b>", "two", "beaten", "endless"],
+    )
+    return front(table, COST, DELAY)
+
+
+def test_the_front_is_drawn_apart_from_what_is_beaten():
+    figure = fn.view.frontier(outcomes())
+    beaten, best = figure.data
+    assert list(beaten.x) == [2.5]
+    assert list(zip(best.x, best.y, strict=True)) == [(1.0, 9.0), (2.0, 5.0), (3.0, 1.0)]
+    said = figure.layout.title.text
+    assert "3 of 4 are worth considering" in said
+    assert "1 without a finite value" in said
+    assert "GBP/day" in figure.layout.xaxis.title.text
+    assert "&lt;b&gt;bed" in figure.data[1].text[1]
+
+
+def test_a_front_without_a_finite_point_is_refused():
+    table = pd.DataFrame({"cost": [np.inf], "delay": [1.0]}, index=["now"])
+    with pytest.raises(ParameterError, match="finite"):
+        fn.view.frontier(front(table, COST, DELAY))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_names_on_the_front_meet_neither_each_other_nor_a_point(seed):
+    rng = np.random.default_rng(seed)
+    pixels = rng.uniform(0, [620, 380], (25, 2))
+    names = ["x" * int(n) for n in rng.integers(3, 26, 25)]
+    areas = []
+    for name, (px, py), side in zip(names, pixels, room_for(names, pixels), strict=True):
+        if side is None:
+            continue
+        wide = LETTER * len(name)
+        low = px + 8 * side[0] - (wide if side[0] < 0 else 0)
+        areas.append((low, py + 11 * side[1] - 8, low + wide, py + 11 * side[1] + 8))
+    assert not any(_meet(a, b) for a, b in itertools.combinations(areas, 2))
+
+
+def test_the_tornado_runs_from_low_to_high_around_the_baseline():
+    rows = {
+        "stay": {"low": 4.0, "high": 9.0, "low_setting": "shorter", "high_setting": "longer"},
+        "demand": {"low": 3.0, "high": np.inf, "low_setting": "less", "high_setting": "more"},
+        "one end": {"low": np.nan, "high": 5.5, "low_setting": "", "high_setting": "one end"},
+    }
+    figure = fn.view.tornado_chart(tornado(DELAY, 5.0, rows, "one factor at a time"))
+    low, high = figure.data
+    names = list(figure.layout.yaxis.ticktext)
+    assert names[0] == "demand"  # without limit is strongest
+    ends = dict(zip(names, np.asarray(low.x) + 5.0, strict=True))
+    assert ends["stay"] == 4.0
+    assert ends["one end"] == 5.0  # no bar on that side
+    assert dict(zip(names, np.asarray(high.x) + 5.0, strict=True))["stay"] == 9.0
+    assert [note.text for note in figure.layout.annotations] == ["no limit"]
+    assert figure.layout.xaxis.range[1] > 9.0
+
+
+def test_a_tornado_around_nothing_is_refused():
+    rows = {"stay": {"low": 4.0, "high": 9.0, "low_setting": "", "high_setting": ""}}
+    with pytest.raises(ParameterError, match="baseline"):
+        fn.view.tornado_chart(tornado(DELAY, np.inf, rows, "one at a time"))
+
+
+def test_sensitivities_are_drawn_by_their_elasticity():
+    network = fn.example("urgent_care")
+    found = fn.sensitivities(network)
+    figure = fn.view.sensitivity_bars(found, most=8)
+    drawn = sorted(
+        (place, value) for bar in figure.data for place, value in zip(bar.y, bar.x, strict=True)
+    )
+    assert [value for _, value in drawn] == found.table["elasticity"].iloc[:8].tolist()
+    assert "%" in figure.layout.xaxis.title.text
+    assert any("→" in name for name in figure.layout.yaxis.ticktext)
