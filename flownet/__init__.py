@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from flownet.study.compare import Comparison, compare
     from flownet.study.design import Design
     from flownet.study.goal_seek import GoalSeek, goal_seek
+    from flownet.study.ledger import Ledger
     from flownet.study.scenario import Scenario
     from flownet.study.study import Study
     from flownet.study.study_result import StudyResult
     from flownet.study.sweep import sweep
     from flownet.study.sweep_result import SweepResult
+    from flownet.study.test_of_change import Prediction, TestOfChange
+    from flownet.study.xmr import XmR, xmr
     from flownet.view.report import report
 
 __version__ = "0.1.0"
@@ -69,6 +72,11 @@ _PLACES = {
     "SweepResult": "flownet.study.sweep_result",
     "goal_seek": "flownet.study.goal_seek",
     "GoalSeek": "flownet.study.goal_seek",
+    "xmr": "flownet.study.xmr",
+    "XmR": "flownet.study.xmr",
+    "TestOfChange": "flownet.study.test_of_change",
+    "Prediction": "flownet.study.test_of_change",
+    "Ledger": "flownet.study.ledger",
     "report": "flownet.view.report",
     "FlownetError": "flownet.errors",
     "NetworkError": "flownet.errors",
@@ -83,10 +91,12 @@ __all__ = [
     "Finding",
     "FlownetError",
     "GoalSeek",
+    "Ledger",
     "Network",
     "NetworkError",
     "PairedComparison",
     "Plan",
+    "Prediction",
     "Scenario",
     "Sensitivities",
     "Simulation",
@@ -94,7 +104,9 @@ __all__ = [
     "Study",
     "StudyResult",
     "SweepResult",
+    "TestOfChange",
     "TimeInSystem",
+    "XmR",
     "check",
     "compare",
     "exact_chain",
@@ -112,6 +124,7 @@ __all__ = [
     "solve",
     "sweep",
     "write",
+    "xmr",
 ]
 
 
