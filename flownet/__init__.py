@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flownet.study.sweep_result import SweepResult
     from flownet.study.test_of_change import Prediction, TestOfChange
     from flownet.study.xmr import XmR, xmr
+    from flownet.view.panels import panel
     from flownet.view.report import report
 
 __version__ = "0.1.0"
@@ -77,6 +78,7 @@ _PLACES = {
     "TestOfChange": "flownet.study.test_of_change",
     "Prediction": "flownet.study.test_of_change",
     "Ledger": "flownet.study.ledger",
+    "panel": "flownet.view.panels",
     "report": "flownet.view.report",
     "FlownetError": "flownet.errors",
     "NetworkError": "flownet.errors",
@@ -116,6 +118,7 @@ __all__ = [
     "from_event_log",
     "goal_seek",
     "paired",
+    "panel",
     "read",
     "reallocate",
     "report",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -27,16 +28,22 @@ class Chart(NamedTuple):
 
 def rendered(template: str, **values: Any) -> Markup:
     """Return a template with its values; what is text stays text."""
-    environment = jinja2.Environment(
+    text = _environment().get_template(template).render(**values)
+    return Markup(text)  # noqa: S704  # escaped
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.FunctionLoader(stored),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return Markup(environment.get_template(template).render(**values))  # noqa: S704  # escaped
 
 
+@cache
 def stored(name: str) -> str:
     """Return a text file of this room."""
     return (resources.files("flownet.view") / name).read_text(encoding="utf-8")

@@ -149,7 +149,7 @@ def _page(
         finding=finding,
         plan=plan,
         contents=_contents(finding, plan, data, readable=readable),
-        css=stored("report.css"),
+        css=stored("map.css") + stored("report.css"),
         headlines=headlines(solution, finding, plan),
         tiles=tiles(solution, finding, plan, simulation) if readable else [],
         levels=LEVELS,
