@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,15 @@ LETTER = 7.2
 """Pixels of a letter of a label."""
 
 
-def frontier(front: Front) -> go.Figure:
+def frontier(front: Front, names: Mapping[Any, str] | None = None) -> go.Figure:
     """Return two goals against each other, with the front of what is not beaten.
 
     Parameters
     ----------
     front : Front
         Of a study or a sweep: ``result.pareto("cost", "delay")``.
+    names : mapping, optional
+        What points are called, by the row of the front's table; by default as the row is.
 
     Returns
     -------
@@ -41,6 +43,7 @@ def frontier(front: Front) -> go.Figure:
     first, second = front.goals
     x, y = first.name, second.name
     table = front.table[np.isfinite(front.table[[x, y]].to_numpy(dtype=float)).all(axis=1)]
+    table = table.set_axis([str((names or {}).get(key, key)) for key in table.index], axis=0)
     best = table[table["on_front"].astype(bool)]
     if best.empty:
         message = "nothing has finite values in both goals"
