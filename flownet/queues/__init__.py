@@ -6,6 +6,7 @@ other compiled code: `flownet.queues.erlang`, `.markov`, `.general`, `.abandonme
 """
 
 from flownet.queues.abandonment import erlang_a, mmcg
+from flownet.queues.derivatives import gradient
 from flownet.queues.deterministic import mdc, mdc_gradient
 from flownet.queues.erlang import erlang_b, erlang_b_gradient, erlang_c, erlang_c_gradient
 from flownet.queues.finite_source import finite_source, finite_source_gradient
@@ -40,6 +41,7 @@ __all__ = [
     "gig1",
     "gigc",
     "gigc_gradient",
+    "gradient",
     "largest_arrival_rate",
     "mdc",
     "mdc_gradient",

@@ -104,6 +104,34 @@ def _eliminated(
 
 
 @njit
+def _boundary(
+    servers: int,
+    arrival: tuple[Floats, Floats, Floats],
+    service: tuple[Floats, Floats, Floats],
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return pi_c but for a factor, the sums of the levels below, and the blocks above.
+
+    The blocks are A0 (up), A1 (local), and A0 G, what climbs and comes back.
+    """
+    kernel, sums = _eliminated(servers, arrival, service)
+    up, local, down = level_blocks(servers, True, arrival, service, False)
+    climb = multiply(up, first_passage_down(up, local, down))
+    subtract(kernel, climb)
+    factorize(kernel)
+    return null_vector(kernel), sums, up, local, climb
+
+
+@njit
+def boundary_level(
+    servers: int,
+    arrival: tuple[Floats, Floats, Floats],
+    service: tuple[Floats, Floats, Floats],
+) -> Floats:
+    """Return the probabilities of the states with c present, but for a common factor."""
+    return _boundary(servers, arrival, service)[0]
+
+
+@njit
 def phphc_measures(
     arrival_rate: float,
     service_time: float,
@@ -124,12 +152,7 @@ def phphc_measures(
             inside[i, j] *= load
     service = fitted_phases(service_scv)
     arrival = (alpha, inside, leave)
-    kernel, sums = _eliminated(count, arrival, service)
-    up, local, down = level_blocks(count, True, arrival, service, False)
-    climb = multiply(up, first_passage_down(up, local, down))
-    subtract(kernel, climb)
-    factorize(kernel)
-    level = null_vector(kernel)
+    level, sums, up, local, climb = _boundary(count, arrival, service)
     # (I - R)^-1 x = x + up y with (-A1 - A0 G - A0) y = x, here for x = 1, arrivals, (I - R)^-1 1
     size = local.shape[0]
     beyond = negative(local)

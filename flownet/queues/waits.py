@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from flownet.jit import njit
 from flownet.queues.abandonment import MANY_STATES
+from flownet.queues.ages import WaitLaw
 from flownet.queues.arguments import (
     Numbers,
     columns,
@@ -23,7 +24,8 @@ from flownet.queues.arguments import (
 from flownet.queues.impatience import impatient_wait_tail
 from flownet.queues.inversion import GAMMA, INVERSE_GAUSSIAN, PHASES, mg1_wait_tail_scalar
 from flownet.queues.laws import survival
-from flownet.queues.many_servers import gigc
+from flownet.queues.many_servers import ORDER, gigc
+from flownet.queues.phases import MANY, block_order
 from flownet.queues.search import smallest_real
 from flownet.queues.states import wait_tail_scalar
 
@@ -33,6 +35,7 @@ Booleans = NDArray[np.bool_]
 Kernel = Callable[[Floats, Floats], None]
 Tail = Callable[[Floats], Floats]
 
+LEAST_EXACT_SCV = 1.0 / 8.0
 LAWS = {"phases": PHASES, "gamma": GAMMA, "inverse_gaussian": INVERSE_GAUSSIAN}
 # columns of a station here
 RATE, TIME, SERVERS, ARRIVAL, SERVICE, PATIENCE, PATIENCE_SCV, CAPACITY = range(8)
@@ -93,21 +96,44 @@ def conditional_scv(load_ratio: Floats, service_scv: Floats) -> Floats:
 
 
 def _fitted_tail(stations: Floats) -> Tail:
-    """Return P(W > t) of GI/G/c: P(wait), mean and scv of the wait of those who wait, fitted."""
+    """Return P(W > t) of GI/G/c: of phase-type laws where small, else fitted to two moments."""
     measures = gigc(*stations[:, : SERVICE + 1].T)
     chance = np.asarray(measures.wait_probability)
     wait = np.asarray(measures.waiting_time)
     ratio = np.minimum(1.0, np.asarray(measures.load_ratio))
     scv = conditional_scv(ratio, stations[:, SERVICE])
 
+    exact = {
+        i: WaitLaw(load, int(count), ca, cs)
+        for i, (load, count, ca, cs) in enumerate(
+            zip(
+                stations[:, RATE] * stations[:, TIME],
+                *stations[:, SERVERS : SERVICE + 1].T,
+                strict=True,
+            )
+        )
+        if 0.0 < wait[i] < np.inf and _solvable(count, ca, cs)
+    }
+
     def tail(time: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             points = np.where(wait > 0.0, time * chance / wait, np.inf)
         points = np.where(np.isinf(wait), 0.0, np.minimum(points, 1e300))
         later = columns(_survival_rows, np.stack([scv, points], axis=1), 1)[0]
+        for i, law in exact.items():
+            later[i] = (
+                law.later(float(time[i] / stations[i, TIME])) if np.isfinite(time[i]) else 0.0
+            )
         return np.asarray(np.where(np.isinf(wait), 1.0, chance * later))
 
     return tail
+
+
+def _solvable(servers: float, arrival_scv: float, service_scv: float) -> bool:
+    """Tell whether the law of the wait is found exactly, for phase-type laws of these moments."""
+    if servers != math.floor(servers) or min(arrival_scv, service_scv) < LEAST_EXACT_SCV:
+        return False
+    return block_order(min(servers, MANY), arrival_scv, service_scv) <= ORDER
 
 
 def _kernel_tail(stations: Floats, kernel: Kernel, served: bool) -> Tail:
@@ -231,12 +257,15 @@ def wait_tail(
     -----
     First come first served. Exact for M/M/c, M/M/c/K and M/M/c/K+M (absolute error 1e-15), for
     M/M/c+G with the fitted law, and for M/G/1 (inversion, absolute error 1e-10; 1e-6 for constant
-    service). Elsewhere P(wait) and the mean of `gigc` with the scv of the wait of those who wait
-    by Whitt's formula: an approximation, better towards saturation.
+    service). GI/G/c by the law of Ph/Ph/c with these moments where `gigc` solves that exactly, scvs
+    of 1/8 and more (relative error 1e-8; two moments do not determine the wait). Elsewhere P(wait)
+    and the mean of `gigc` with the scv of the wait of those who wait by Whitt's formula: an
+    approximation, better towards saturation.
 
     References
     ----------
-    Abate and Whitt (1995), inversion; Zeltyn and Mandelbaum (2005), patience; Whitt (1983), eq. 53.
+    Abate and Whitt (1995), inversion; Zeltyn and Mandelbaum (2005), patience; Sengupta (1989), the
+    age process of Ph/Ph/c; Whitt (1983), eq. 53.
 
     Examples
     --------
