@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flownet.allocate.pareto import ParetoFront, pareto
     from flownet.allocate.plan import Plan
     from flownet.allocate.reallocate import reallocate
     from flownet.constraint.find import Finding, find_constraint
@@ -63,6 +64,8 @@ _PLACES = {
     "Sensitivities": "flownet.constraint.sensitivity",
     "reallocate": "flownet.allocate.reallocate",
     "Plan": "flownet.allocate.plan",
+    "pareto": "flownet.allocate.pareto",
+    "ParetoFront": "flownet.allocate.pareto",
     "compare": "flownet.study.compare",
     "Comparison": "flownet.study.compare",
     "Scenario": "flownet.study.scenario",
@@ -97,6 +100,7 @@ __all__ = [
     "Network",
     "NetworkError",
     "PairedComparison",
+    "ParetoFront",
     "Plan",
     "Prediction",
     "Scenario",
@@ -119,6 +123,7 @@ __all__ = [
     "goal_seek",
     "paired",
     "panel",
+    "pareto",
     "read",
     "reallocate",
     "report",

@@ -65,7 +65,7 @@ def climb(
             ratio = gained / expected if expected > 0 else 1.0
             radius = min(4 * RADIUS, 2 * radius) if ratio > 0.75 else radius
             radius = max(1, radius // 2) if ratio < 0.25 else radius
-            if 0 <= expected <= _LITTLE * max(abs(reached.goals[0]), 1e-9) < math.inf:
+            if 0 <= expected <= _LITTLE * max(abs(reached.first), 1e-9) < math.inf:
                 break
         elif radius == 1:
             break

@@ -40,17 +40,18 @@ class Score:
     broken: float
     growth: float
     goals: tuple[float, ...]
+    kept: int = 0
+    """So many of them, the first, are only held to a limit: they do not count beyond it."""
+
+    @property
+    def first(self) -> float:
+        """The goal that counts first."""
+        return self.goals[self.kept]
 
     def gain_over(self, before: Score) -> float:
         """Return by how much this is better, in what they differ first; positive is better."""
-        ours, theirs = (
-            (self.broken, self.growth, *self.goals),
-            (
-                before.broken,
-                before.growth,
-                *before.goals,
-            ),
-        )
+        ours = (self.broken, self.growth, *self.goals[self.kept :])
+        theirs = (before.broken, before.growth, *before.goals[self.kept :])
         for new, old in zip(ours, theirs, strict=True):
             if new == old:
                 continue
@@ -61,9 +62,9 @@ class Score:
         return 0.0
 
 
-def hopeless(goals: int) -> Score:
+def hopeless(goals: int, kept: int) -> Score:
     """Return the score of a trial that could not be solved: no other is worse."""
-    return Score(math.inf, math.inf, (math.inf,) * goals)
+    return Score(math.inf, math.inf, (math.inf,) * goals, kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,9 @@ class Judge:
             trials = self._trials(servers)
             if trials is None:
                 self.missed.add(key)
-            self._known[key] = hopeless(len(self.aims)) if trials is None else self.score(trials)
+            self._known[key] = (
+                hopeless(len(self.aims), len(self.keeps)) if trials is None else self.score(trials)
+            )
         return self._known[key]
 
     def _trials(self, servers: Floats) -> list[Solution] | None:
@@ -141,7 +144,7 @@ class Judge:
             if value > most:
                 excess = (value - most) / max(1.0, abs(most))
                 broken += excess if excess > _ROUNDING else 0.0
-        return Score(min(broken, _HOPELESS), growth, values)
+        return Score(min(broken, _HOPELESS), growth, values, len(self.keeps))
 
     def _over(self, values: Sequence[float]) -> float:
         if any(math.isinf(value) for value in values):

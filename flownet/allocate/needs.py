@@ -61,7 +61,7 @@ def least_servers(solution: Solution, target: Target, rules: Rules, *, integer: 
             name = solution.network.label(solution.compilation.services[i])
             message = "cannot be met by any number of servers"
             raise ParameterError([Fault(f"target of '{name}'", target.measure, "", message)])
-    low = max(first - 1.0, load[i])
+    low = first - 1.0 if integer else float(load[i])
     if by_size and integer:
         return top
     while top - low > (1.0 if integer else 1e-6 * max(1.0, top)):

@@ -18,8 +18,10 @@ from flownet.solvers.solution import Solution
 
 WORSE: Final = 1e-3
 """A service counts as made worse from this relative rise of its delay on."""
+NOTHING: Final = 1e-4
+"""... and from this rise in jobs (or jobs per T) on."""
 _LIMITS: Final = {
-    "balance": ("more {unit} at '{label}', given to it", 1),
+    "balance": ("more {unit} given to '{label}'", 1),
     "budget": ("more {money} in the budget", 1),
     "min_servers": ("fewer server required at {label}", -1),
     "max_servers": ("more server allowed at {label}", 1),
@@ -145,7 +147,7 @@ def worse_services(before: Solution, after: Solution) -> pd.DataFrame:
     for name in first.index:
         for measure in ("delay", "growth_rate"):
             old, new = float(first.loc[name, measure]), float(second.loc[name, measure])
-            if new > old * (1 + WORSE) + 1e-6:
+            if new > old * (1 + WORSE) + NOTHING:
                 rows.append({"service": name, "organisation": first.loc[name, "organisation"],
                              "measure": measure, "before": old, "after": new})  # fmt: skip
     columns = ["service", "organisation", "measure", "before", "after"]

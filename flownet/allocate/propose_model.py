@@ -103,10 +103,10 @@ def _proposal(
     gain = found.score.gain_over(now)
     gap, bound = (0.0, gain) if status == "every plan tried" else (math.nan, math.nan)
     if math.isnan(gap) and free is not None and found.score.growth == 0 == found.score.broken:
-        value = found.score.goals[0]
+        value = found.score.first
         if free.value <= value:
             gap = (value - free.value) / max(abs(value), 1e-9)
-            bound = now.goals[0] - free.value if now.growth == 0 else math.nan
+            bound = now.first - free.value if now.growth == 0 else math.nan
             how += "; the bound is that of the same network without blocking"
     if math.isnan(gap):
         how += "; no bound is known"
@@ -143,9 +143,9 @@ def _worths(rules: Rules, found: Found, around: Slopes | None) -> dict[str, floa
 def _leading(now: Score, then: Score) -> int:
     """Return which goal gains first."""
     for g, (old, new) in enumerate(zip(now.goals, then.goals, strict=True)):
-        if abs(old - new) > 1e-6 * max(1.0, abs(new)):
+        if g >= then.kept and abs(old - new) > 1e-6 * max(1.0, abs(new)):
             return g
-    return 0
+    return then.kept
 
 
 def _best_of(judge: Judge, rules: Rules, few: Sequence[Start], search: Search) -> Found:

@@ -89,7 +89,7 @@ def propose_separable(judge: Judge, rules: Rules, search: Search) -> Proposal | 
         f"rounds, {_STATUS[best.status]})"
     )
     now, then = (_worths(problem, c, judge.risk) for c in (problem.servers, best.servers))
-    leading, gain = _leading(now, then)
+    leading, gain = _leading(now, then, len(judge.keeps))
     grows = judge.at(rules.servers).growth
     if problem.goal == "throughput":
         solution = judge.solutions[0]
@@ -247,12 +247,12 @@ def _worths(problem: AllocationProblem, servers: Floats, risk: Risk) -> list[flo
     ]
 
 
-def _leading(now: Sequence[float], then: Sequence[float]) -> tuple[int, float]:
-    """Return which goal gains first, and how much."""
+def _leading(now: Sequence[float], then: Sequence[float], kept: int) -> tuple[int, float]:
+    """Return which goal gains first, and how much; those that are only held to a limit apart."""
     for g, (old, new) in enumerate(zip(now, then, strict=True)):
-        if math.isfinite(new) and abs(old - new) > 1e-6 * max(1.0, abs(new)):
+        if g >= kept and math.isfinite(new) and abs(old - new) > 1e-6 * max(1.0, abs(new)):
             return g, old - new
-    return 0, now[0] - then[0] if math.isfinite(then[0]) else 0.0
+    return kept, now[kept] - then[kept] if math.isfinite(then[kept]) else 0.0
 
 
 def _cost_weights(solution: Solution) -> Floats:

@@ -57,7 +57,7 @@ def relaxation(judge: Judge, rules: Rules, search: Search) -> Relaxation | None:
         return None
     if found is None:
         return None
-    bounded = len(judge.aims) == 1 and judge.aims[0].weights.keys() <= _BOUNDED
+    bounded = len(judge.aims) == 1 and not judge.keeps and judge.aims[0].weights.keys() <= _BOUNDED
     free_of_terms = not (judge.terms.targets or judge.terms.within or judge.terms.protect)
     then = free.at(found.servers)
     if not (bounded and free_of_terms) or then.growth > 0 or math.isnan(found.gap):

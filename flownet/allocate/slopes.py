@@ -53,7 +53,7 @@ def part_of(score: Score, base: Score) -> float:
         return score.broken
     if base.growth > 0:
         return score.growth
-    return score.goals[0]
+    return score.first
 
 
 def difference(score: Score, base: Score) -> float:
