@@ -108,6 +108,11 @@ def _proposal(
             gap = (value - free.value) / max(abs(value), 1e-9)
             bound = now.first - free.value if now.growth == 0 else math.nan
             how += "; the bound is that of the same network without blocking"
+        elif not math.isnan(free.value):
+            how += (
+                "; without blocking the formulas show more delay, so that the two approximations "
+                "cannot be held against each other"
+            )
     if math.isnan(gap):
         how += "; no bound is known"
     return Proposal(

@@ -90,10 +90,11 @@ def propose_separable(judge: Judge, rules: Rules, search: Search) -> Proposal | 
     )
     now, then = (_worths(problem, c, judge.risk) for c in (problem.servers, best.servers))
     leading, gain = _leading(now, then, len(judge.keeps))
-    grows = judge.at(rules.servers).growth
+    grows, duals = judge.at(rules.servers).growth, dict(best.duals)
     if problem.goal == "throughput":
         solution = judge.solutions[0]
         external = float(solution.compilation.arrays.external_arrival_rate.sum())
+        duals = {name: dual * external for name, dual in duals.items()}  # jobs, not scales
         gain = best.objective_value * external + judge.at(rules.servers).goals[0]
     elif grows > 0:
         gain = grows - float(best.growth.sum())
@@ -106,7 +107,7 @@ def propose_separable(judge: Judge, rules: Rules, search: Search) -> Proposal | 
         gain,
         best.gap,
         how,
-        best.duals if shown else {},
+        duals if shown else {},
         best.ranges if shown else {},
         problem.goal != "throughput",
         leading,

@@ -47,7 +47,7 @@ def read_rules(
         message = "must be a finite amount of money per time unit, at least 0"
         reader.fault("reallocate", "budget", budget, message)
     free = np.flatnonzero((price == 0) & np.isinf(high))
-    for i in free.tolist():
+    for i in free.tolist() if not reader.faults else []:
         message = "is free and has no upper bound: give it a price, or bounds"
         reader.fault(f"price of {reader.names[i]!r}", "", 0.0, message)
     if reader.faults:
