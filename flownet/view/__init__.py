@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flownet.view.maps import network_map
     from flownet.view.pictures import save_picture
     from flownet.view.slopes import slope_chart
+    from flownet.view.spc import xmr_chart
     from flownet.view.tornados import sensitivity_bars, tornado_chart
 
 _PLACES = {
@@ -36,6 +37,7 @@ _PLACES = {
     "time_distribution": "flownet.view.distributions",
     "tornado_chart": "flownet.view.tornados",
     "wait_distribution": "flownet.view.distributions",
+    "xmr_chart": "flownet.view.spc",
 }
 """Where each plot lives."""
 
@@ -52,6 +54,7 @@ __all__ = [
     "time_distribution",
     "tornado_chart",
     "wait_distribution",
+    "xmr_chart",
 ]
 
 

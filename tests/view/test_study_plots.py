@@ -89,3 +89,40 @@ def test_sensitivities_are_drawn_by_their_elasticity():
     assert [value for _, value in drawn] == found.table["elasticity"].iloc[:8].tolist()
     assert "%" in figure.layout.xaxis.title.text
     assert any("→" in name for name in figure.layout.yaxis.ticktext)
+
+
+def test_the_chart_of_values_has_its_limits_and_signals():
+    chart = fn.xmr([50, 52, 49, 51, 50, 48, 51, 50, 60], measure="beds", unit="bed")
+    figure = fn.view.xmr_chart(chart)
+    drawn = {trace.name: trace for trace in figure.data}
+    assert list(drawn["beds"].y) == [50, 52, 49, 51, 50, 48, 51, 50, 60]
+    assert list(drawn["mean"].y) == chart.table["mean"].tolist()
+    limits = [list(trace.y) for trace in figure.data if trace.name == "natural limits"]
+    assert limits == [chart.table["upper"].tolist(), chart.table["lower"].tolist()]
+    assert list(drawn["a point outside the limits"].x) == [9]
+    assert "signal" in figure.layout.title.text
+    assert "bed" in figure.layout.yaxis.title.text
+    # each rule has its own shape, so that color is not needed to tell them apart
+    shapes = [trace.marker.symbol for trace in figure.data if trace.mode == "markers"]
+    assert len(shapes) == len(set(shapes))
+
+
+def test_a_test_of_change_shows_prediction_and_verdict():
+    test = fn.TestOfChange(
+        [21, 19, 22, 20, 18, 21, 20, 23, 19, 20, 22, 21], "two more <b>beds</b>",
+        fn.Prediction(13, 17, measure="patients waiting"), [15, 14, 16, 13, 15, 16, 14, 15],
+    )  # fmt: skip
+    figure = fn.view.xmr_chart(test)
+    band = next(shape for shape in figure.layout.shapes if shape.type == "rect")
+    assert (band.y0, band.y1, band.x0) == (13, 17, 12.5)
+    assert figure.layout.meta["title"] == test.verdict
+
+
+def test_a_test_of_change_without_observations_is_refused():
+    with pytest.raises(ParameterError):
+        fn.view.xmr_chart(fn.TestOfChange([], "nothing", fn.Prediction(1, 2), []))
+
+
+def test_the_front_is_named_as_asked():
+    figure = fn.view.frontier(outcomes(), {"now": "as it is"})
+    assert "as it is" in figure.data[1].text[0]
