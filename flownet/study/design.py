@@ -230,6 +230,55 @@ def _numbers(name: str, values: Any) -> list[float]:
         raise ParameterError([Fault("design", name, str(values)[:60], message)]) from error
 
 
+def axis_of(text: str) -> tuple[str, list[float]]:
+    """Return the parameter and the values that ``servers at Ward=4,5,6`` says.
+
+    ``=4,5,6`` lists values; ``=4:8`` is every whole number from 4 to 8, or the two ends where one
+    of them is not whole; ``=0.8:1.2:5`` is five values, evenly spaced.
+
+    Raises
+    ------
+    ParameterError
+        Where it says something else.
+
+    Examples
+    --------
+    >>> axis_of("servers at Ward=4:6")
+    ('servers at Ward', [4, 5, 6])
+    >>> axis_of("scale service_time=0.5:1.5:3")
+    ('scale service_time', [0.5, 1.0, 1.5])
+    """
+    name, sign, said = text.rpartition("=")
+    try:
+        if ":" not in said:
+            values = [_number(part) for part in said.split(",")]
+        else:
+            low, high, *count = (_number(part) for part in said.split(":"))
+            values = _between(low, high, count)
+    except ValueError as error:
+        message = f"must be 'NAME=4,5,6', 'NAME=4:8' or 'NAME=0.8:1.2:5' ({error})"
+        raise ParameterError([Fault("vary", "", f"'{text}'", message)]) from error
+    if not sign or not name.strip():
+        raise ParameterError([Fault("vary", "", f"'{text}'", "must begin with a name and '='")])
+    return name.strip(), values
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    return int(value) if value == int(value) and text.strip().lstrip("-").isdigit() else value
+
+
+def _between(low: float, high: float, count: list[float]) -> list[float]:
+    if len(count) > 1 or not low < high:
+        message = "the lower end comes first"
+        raise ValueError(message)
+    if count:
+        return [float(v) for v in np.linspace(low, high, max(int(count[0]), 2))]
+    if isinstance(low, int) and isinstance(high, int):
+        return list(range(low, high + 1))
+    return [low, high]
+
+
 def as_design(given: Any, samples: int | None, sampling: str, seed: int) -> Design:
     """Return a design as it is, a table as its rows, a mapping as a grid or as ranges to sample.
 
