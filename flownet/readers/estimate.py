@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,20 @@ from flownet.kernels.compiled import Floats, Integers
 from flownet.readers.estimate_cells import (
     THIN,
     Concurrency,
-    Dispersion,
     Estimate,
     concurrency,
-    dispersion,
     drawn_together,
     moments_of,
     positive,
-    rate_of,
     shares_of,
-    weekly,
 )
-from flownet.readers.stay_laws import LawFit, Spans, fit_laws, moments_of_best
+from flownet.readers.log_arrivals import Arrivals, arrivals_of, hours_between
+from flownet.readers.stay_laws import LawFit, Spans, fit_laws, grouped
+from flownet.readers.stay_moments import Moments, moments_of_stays
 from flownet.readers.stays import BACK, LEFT, ON, Stays, Steps
+
+PLAIN_FAMILIES: Final = ("exponential", "gamma", "weibull", "lognormal")
+"""Laws for what was not seen of stays, where the caller wants none fitted."""
 
 
 class Setting(NamedTuple):
@@ -43,20 +44,20 @@ class Setting(NamedTuple):
     true_clock: bool
     confidence: float
     families: tuple[str, ...]
+    shortest: float
+    """Stays last about as long at the least; what is a millionth of it is rounding."""
 
 
 @dataclasses.dataclass
 class Findings:
     """Estimates by (service, class), filled in one subject after the other."""
 
-    arrivals: dict[tuple[int, int], tuple[Estimate, Dispersion, Estimate | None]]
-    profile: dict[tuple[int, int], Floats]
-    rhythm: dict[tuple[int, int], float]
+    arrivals: dict[tuple[int, int], Arrivals]
     time: dict[tuple[int, int], StayEstimate]
     routes: dict[tuple[int, int], Routing]
     busy: dict[int, Concurrency]
     waits: dict[int, tuple[float, float]]
-    returns: dict[tuple[int, int], tuple[int, Estimate]]
+    returns: dict[tuple[int, int], Estimate]
 
 
 class StayEstimate(NamedTuple):
@@ -66,8 +67,11 @@ class StayEstimate(NamedTuple):
     scv: Estimate
     open: int
     laws: tuple[LawFit, ...]
-    from_law: bool
+    by_law: float
+    """Share of the mean that rests on a law, beyond what was seen."""
     shrunk: bool
+    whole: bool
+    """Whether every stay was seen from its beginning to its end."""
 
 
 class Routing(NamedTuple):
@@ -80,7 +84,7 @@ class Routing(NamedTuple):
 
 def find_all(stays: Stays, steps: Steps, setting: Setting) -> Findings:
     """Return all estimates that the stays allow."""
-    found = Findings({}, {}, {}, {}, {}, {}, {}, {})
+    found = Findings({}, {}, {}, {}, {}, {})
     if setting.true_clock:
         _find_arrivals(stays, steps, setting, found)
         _find_concurrency(stays, setting, found)
@@ -114,35 +118,14 @@ def arrival_times(stays: Stays) -> Floats:
 def _find_arrivals(stays: Stays, steps: Steps, setting: Setting, found: Findings) -> None:
     times = arrival_times(stays)
     inside = steps.opens & (times >= setting.begin) & (times <= setting.end)
-    span = (setting.end - setting.begin) / setting.unit
-    if span <= 0:
+    if setting.end <= setting.begin:
         message = "all jobs arrive at one moment: no rate can be told; give external_arrival_rate"
         raise ParameterError([Fault("event log", "external_arrival_rate", "", message)])
+    hours = hours_between(setting.begin, setting.end, setting.zone) if setting.weekdays else None
     for cell, at in _cells(stays, inside):
-        when = np.sort(times[at] - setting.begin) / setting.unit
-        test = dispersion(when, span)
-        poisson = test.verdict.startswith(("Poisson", "too few"))
-        rate = rate_of(at.size, span, 1.0 if poisson else test.ratio, setting.confidence)
-        scv = None
-        if setting.weekdays:
-            hours = _hours(times[at], setting.zone)
-            found.profile[cell], p = weekly(hours, span * setting.unit / 604800.0)
-            found.rhythm[cell] = p
-        if not poisson and at.size > THIN:
-            _, _, value, error = moments_of(np.diff(when))
-            if math.isfinite(value) and value > 0:
-                scv = positive(value, error, at.size - 1, setting.confidence)
-        found.arrivals[cell] = (rate, test, scv)
-
-
-def _hours(seconds: Floats, zone: str | None) -> Integers:
-    """Return the hour of the week, 0 on Monday at midnight, by the clocks of the zone."""
-    import pandas as pd
-
-    stamps = pd.DatetimeIndex((seconds * 1e9).astype("datetime64[ns]"))
-    if zone is not None:
-        stamps = stamps.tz_localize("UTC").tz_convert(zone)
-    return np.asarray(stamps.day_of_week * 24 + stamps.hour, dtype=np.int64)
+        found.arrivals[cell] = arrivals_of(
+            np.sort(times[at]), setting.begin, setting.end, setting.unit, hours, setting.confidence
+        )
 
 
 def _find_concurrency(stays: Stays, setting: Setting, found: Findings) -> None:
@@ -194,26 +177,37 @@ def _find_times(stays: Stays, setting: Setting, found: Findings) -> None:
 
 
 def _time_of(spans: Spans, setting: Setting) -> StayEstimate:
-    """Return mean and scv: of the sample, or of the best law where stays are open or seen late."""
+    """Return mean and scv: as seen, by a law only where too few stays were seen to the end."""
     whole = bool(spans.ended.all()) and not bool((spans.entry > 0).any())
     n = int(spans.ended.sum())
-    mean, error, scv, scv_error = moments_of(spans.length[spans.ended])
     # a length of 0 has no likelihood under a continuous law: half the shortest one stands for it
     shortest = float(spans.length[spans.length > 0].min(initial=math.inf))
     laws: list[LawFit] = []
-    if math.isfinite(shortest) and (setting.families or not whole):
-        lengths = np.maximum(spans.length, shortest / 2.0)
-        constant = bool((lengths == lengths[0]).all())
-        families = setting.families or ("exponential", "gamma", "weibull", "lognormal")
-        if not constant:
-            laws = fit_laws(spans._replace(length=lengths), families)
-    from_law = bool(laws) and not whole
-    if from_law:
-        mean, error, scv, scv_error = moments_of_best(laws)
+    found: Moments | None = None
+    if math.isfinite(shortest) and n > 1:
+        stays = grouped(spans._replace(length=np.maximum(spans.length, shortest / 2.0)))
+        if (setting.families or not whole) and stays.length.size > 1:
+            laws = fit_laws(stays, setting.families or PLAIN_FAMILIES)
+        found = moments_of_stays(stays, laws)
+    mean, error, scv, scv_error = moments_of(spans.length[spans.ended])
+    by_law = 0.0
+    if found is not None:
+        by_law = found.by_law
+        error, scv, scv_error = found.mean_error, found.scv, found.scv_error
+        # where all is seen this is the mean of the sample but for the lengths of 0
+        mean = mean if whole else found.mean
+    elif laws and not whole:
+        mean, error, scv, scv_error = (
+            laws[0].mean,
+            laws[0].mean_error,
+            laws[0].scv,
+            laws[0].scv_error,
+        )
+        by_law = 1.0
     return StayEstimate(
         positive(mean, error, n, setting.confidence),
         positive(scv, scv_error, n, setting.confidence),
-        int((~spans.ended).sum()), tuple(laws), from_law, shrunk=False,
+        int((~spans.ended).sum()), tuple(laws), by_law, shrunk=False, whole=whole,
     )  # fmt: skip
 
 
@@ -238,17 +232,26 @@ def _find_routes(stays: Stays, steps: Steps, setting: Setting, found: Findings) 
 
 
 def _find_returns(stays: Stays, steps: Steps, setting: Setting, found: Findings) -> None:
-    """Find the mean delay of each route on which jobs come back; those who stay add none."""
-    back = np.flatnonzero(steps.after[:-1] == BACK)
-    pairs = np.stack([stays.service[back], stays.service[back + 1]], axis=1)
-    for start, end in np.unique(pairs, axis=0).tolist() if back.size else []:
-        which = back[(pairs == (start, end)).all(axis=1)]
-        onward = (steps.after[:-1] == ON) & (stays.service[:-1] == start)
-        direct = int((onward & (stays.service[1:] == end)).sum())
-        delays = np.r_[steps.delay[which + 1] / setting.unit, np.zeros(direct)]
-        mean, error, _, _ = moments_of(delays)
-        estimate = positive(mean, error, delays.size, setting.confidence)
-        found.returns[start, end] = (which.size, estimate)
+    """Find the mean delay on each route: before coming back, and where the log tells, on the way.
+
+    A passage without delay counts as one of 0.
+    """
+    after = steps.after[:-1]
+    at = np.flatnonzero((after == BACK) | (after == ON))
+    if at.size == 0:
+        return
+    away = stays.arrived[at + 1] - stays.left[at]
+    told = np.isfinite(away) & (after[at] == ON)
+    delay = np.where(told, np.maximum(away, 0.0), np.nan_to_num(steps.delay[at + 1]))
+    code = stays.service[at] * len(stays.services) + stays.service[at + 1]
+    for pair in np.unique(code).tolist():
+        which = code == pair
+        mean, error, _, _ = moments_of(delay[which] / setting.unit)
+        # rounding of times is no delay
+        if mean * setting.unit > 1e-6 * setting.shortest:
+            estimate = positive(mean, error, int(which.sum()), setting.confidence)
+            start, end = divmod(pair, len(stays.services))
+            found.returns[start, end] = estimate
 
 
 def _waits(stays: Stays, service: int, setting: Setting) -> tuple[float, float]:

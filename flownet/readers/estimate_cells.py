@@ -16,6 +16,9 @@ PRIOR: Final = 2.0
 """So many observations is the other classes' routing worth at a thin cell."""
 BINS: Final = 200
 LEAST_BINS: Final = 10
+MOST_BINS: Final = 100_000
+SURE: Final = 5.0
+"""So many jobs expected and none seen leave less than 1 % to chance."""
 
 
 class Estimate(NamedTuple):
@@ -38,9 +41,9 @@ class Dispersion(NamedTuple):
     verdict: str
 
     @property
-    def poisson(self) -> bool:
-        """Whether nothing speaks against a Poisson process of constant rate."""
-        return self.verdict.startswith("Poisson,")
+    def plain(self) -> bool:
+        """Whether nothing speaks against a Poisson process."""
+        return self.verdict.startswith(("Poisson", "too few"))
 
 
 def dispersion(times: Floats, span: float) -> Dispersion:
@@ -69,17 +72,6 @@ def dispersion(times: Floats, span: float) -> Dispersion:
     return Dispersion(index, p, f"{verdict} (index {index:.2f}, p = {p:.2g})")
 
 
-def weekly(hours: Integers, span_weeks: float) -> tuple[Floats, float]:
-    """Return arrivals by hour of the week (mean number), and p of their being even."""
-    from scipy import stats
-
-    counts = np.bincount(hours, minlength=168).astype(np.float64)
-    by_day = counts.reshape(7, 24)
-    pieces = (by_day.sum(axis=1), by_day.sum(axis=0))
-    p = min(1.0, 2.0 * min(float(stats.chisquare(piece).pvalue) for piece in pieces))
-    return counts / max(span_weeks, 1e-12), p
-
-
 def rate_of(count: int, span: float, index: float, confidence: float) -> Estimate:
     """Return a rate of arrivals; exact for Poisson counts (Garwood 1936), else by their spread."""
     from scipy import stats
@@ -99,8 +91,13 @@ def positive(value: float, error: float, n: int, confidence: float) -> Estimate:
     """Return a positive figure with an interval on the logarithmic scale, Student's for few."""
     from scipy import stats
 
-    if n < 2 or not math.isfinite(error) or value <= 0:
+    if value <= 0 or n < 1:
         return Estimate(value, math.nan, 0.0, math.inf, n, thin=True)
+    if n < 2 or not math.isfinite(error):
+        # of one observation nothing is known of its spread: as of an exponential law
+        tail = (1.0 - confidence) / 2.0
+        low, high = (2.0 * n * value / stats.chi2.ppf(p, 2 * n) for p in (1.0 - tail, tail))
+        return Estimate(value, value / math.sqrt(n), float(low), float(high), n, thin=True)
     wide = float(stats.t.isf((1.0 - confidence) / 2.0, n - 1)) * error / value
     return Estimate(
         value, error, value * math.exp(-wide), value * math.exp(min(wide, 700.0)), n, n < THIN
@@ -184,15 +181,19 @@ class Concurrency(NamedTuple):
     most: int
     share_at_most: float
     mean: float
+    expected_starts: float
+    """How many jobs would have begun while the most were busy, were there more servers."""
     saturated: bool
 
 
 def concurrency(begin: Floats, end: Floats, waited: NDArray[np.bool_]) -> Concurrency:
-    """Return the most stays at once, and whether that looks like a limit.
+    r"""Return the most stays at once, and whether that looks like a limit.
 
-    It does where jobs waited and nearly all of them began when the most were busy, or where the
-    time at the most is longer than unlimited servers would leave there: then the shares of time
-    with k and k - 1 busy are as a to k, with a the mean (Erlang 1917).
+    It does where jobs waited and nearly all of them began when the most were busy. Where the log
+    tells no waiting, it does where none began while the most were busy though many should have:
+    with more servers, none of :math:`\lambda t` jobs expected within the time t at the most has
+    the probability :math:`e^{-\lambda t}`; for jobs that come in clusters, :math:`\lambda t` is
+    divided by the index of dispersion of their numbers.
     """
     times = np.concatenate([begin, end])
     change = np.concatenate([np.ones(begin.size, np.int64), np.full(end.size, -1)])
@@ -202,18 +203,25 @@ def concurrency(begin: Floats, end: Floats, waited: NDArray[np.bool_]) -> Concur
     lasted = np.diff(times[order])
     span = float(lasted.sum())
     if span <= 0 or most == 0:
-        return Concurrency(max(most, 1), 0.0, float(most), saturated=False)
-    at = [float(lasted[busy[:-1] == k].sum()) / span for k in (most, most - 1)]
+        return Concurrency(max(most, 1), 0.0, float(most), 0.0, saturated=False)
+    at_most = float(lasted[busy[:-1] == most].sum())
     mean = float((busy[:-1] * lasted).sum() / span)
-    visits = int(((busy == most) & (change[order] == 1)).sum())
-    piled = most > 1 and at[0] > 1.5 * at[1] * mean / most
-    if waited.any():
+    expected = begin.size * at_most / span / _clustering(begin, float(np.mean(end - begin)))
+    saturated = expected >= SURE
+    if waited.sum() >= 5:
         # what happens at one moment counts together
         after = busy[np.searchsorted(times[order], times[order], side="right") - 1]
         found = np.empty(times.size, np.int64)
         found[order] = after
-        full = float((found[: begin.size][waited] >= most).mean())
-        saturated = full > 0.95 and int(waited.sum()) >= 5
-    else:
-        saturated = bool(piled and visits >= 20)
-    return Concurrency(most, at[0], mean, saturated)
+        saturated = float((found[: begin.size][waited] >= most).mean()) > 0.95
+    return Concurrency(most, at_most / span, mean, expected, saturated=bool(saturated))
+
+
+def _clustering(times: Floats, window: float) -> float:
+    """Return the index of dispersion of numbers within windows, at least 1."""
+    span = float(times.max() - times.min())
+    bins = int(min(span / window, MOST_BINS)) if window > 0 else 0
+    if bins < LEAST_BINS:
+        return 1.0
+    counts = np.histogram(times, bins=bins)[0]
+    return max(1.0, float(counts.var() / counts.mean()))

@@ -6,10 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from flownet.errors import Fault, ParameterError
 from flownet.readers.estimate import Findings
 from flownet.readers.estimate_cells import Estimate
+from flownet.readers.log_arrivals import WEEK
 from flownet.readers.stays import Stays
+from flownet.units import SECONDS
 
 Parameter = dict[str, Any]
 PARAMETERS = (
@@ -65,12 +69,15 @@ def draft_of(
     network: Mapping[str, Any],
     given: Mapping[str, Mapping[str, Any]],
     laws: bool,
+    calendars: bool,
 ) -> Draft:
     """Return the document with everything that is known."""
     draft = Draft(stays, network)
     missing: list[Fault] = []
     for k, name in enumerate(stays.services):
-        row = _service(draft, found, k, given.get(name, {}), missing, laws=laws)
+        row = _service(
+            draft, found, k, given.get(name, {}), missing, laws=laws, calendars=calendars
+        )
         draft.document["services"].append(row)
     if missing:
         raise ParameterError(missing, "from_event_log")
@@ -80,7 +87,7 @@ def draft_of(
 
 def _service(
     draft: Draft, found: Findings, k: int, given: Mapping[str, Any], missing: list[Fault], *,
-    laws: bool,
+    laws: bool, calendars: bool,
 ) -> dict[str, Any]:  # fmt: skip
     stays = draft.stays
     row: dict[str, Any] = {"name": stays.services[k]}
@@ -89,24 +96,49 @@ def _service(
     _servers(draft, found, k, row, given)
     if not {"service_time", "service_distribution"} & set(given):
         _times(draft, found, k, row, missing, laws=laws)
-    rates = {
-        j: (rate, f"arrivals from outside over the time observed, n={rate.n}")
-        for (service, j), (rate, _, _) in found.arrivals.items()
-        if service == k
-    }
-    if rates and "external_arrival_rate" not in given:
-        draft.put(row, row["name"], "external_arrival_rate", rates)
-        spreads = {
-            j: (scv, f"scv of the times between arrivals, n={scv.n}")
-            for (service, j), (_, _, scv) in found.arrivals.items()
-            if service == k and scv is not None
-        }
-        if spreads:
-            draft.put(row, row["name"], "arrival_scv", spreads)
+    if "external_arrival_rate" not in given and "external_arrival_calendar" not in given:
+        _rates(draft, found, k, row, calendars=calendars)
     for attribute, value in given.items():
         row[attribute] = value
         row.setdefault("origin", {})[attribute] = "assumed: given by the caller"
     return row
+
+
+def _rates(draft: Draft, found: Findings, k: int, row: dict[str, Any], *, calendars: bool) -> None:
+    """Write rates of arrival, or calendars of the week where a rhythm is clear."""
+    stays, name = draft.stays, row["name"]
+    cells = {j: each for (service, j), each in found.arrivals.items() if service == k}
+    if not cells:
+        return
+    rates = {
+        j: (each.rate, f"arrivals from outside over the time observed, n={each.rate.n}")
+        for j, each in cells.items()
+    }
+    draft.put(row, name, "external_arrival_rate", rates)
+    weekly = calendars and any(each.smooth is not None for each in cells.values())
+    scvs = {j: each.scv_about if weekly and each.about else each.scv for j, each in cells.items()}
+    spreads = {
+        j: (scv, f"scv of the times between arrivals, n={scv.n}")
+        for j, scv in scvs.items()
+        if scv is not None
+    }
+    if spreads:
+        draft.put(row, name, "arrival_scv", spreads)
+    if weekly:
+        hour = 3600.0 / SECONDS[draft.document["network"]["time_unit"]]
+        tables = {
+            stays.classes[j]: [
+                {"start": h * hour, "end": (h + 1) * hour, "value": float(value) * each.rate.value}
+                for h, value in enumerate(np.ones(WEEK) if each.smooth is None else each.smooth)
+            ]
+            for j, each in cells.items()
+        }
+        for kind in ("origin", "standard_error"):
+            row[kind]["external_arrival_calendar"] = row[kind].pop("external_arrival_rate")
+        row["origin"]["external_arrival_calendar"] += "; by hour of the week, from Monday"
+        del row["external_arrival_rate"]
+        single = len(stays.classes) == 1
+        row["external_arrival_calendar"] = tables[stays.classes[0]] if single else tables
 
 
 def _servers(
@@ -157,7 +189,8 @@ def _times(
             borrowed = richest.mean._replace(n=0, thin=True)
             times[j] = (borrowed, "no timed stay of this class; that of the largest class, n=0")
             continue
-        how = f"law {cell.laws[0].family} with open stays" if cell.from_law else "mean of stays"
+        how = "mean of stays" if cell.whole else "mean of stays, open and late ones counted"
+        how += f", the longest by a {cell.laws[0].family} law" if cell.by_law > 0.01 else ""
         how += ", drawn to the other classes" if cell.shrunk else ""
         times[j] = (cell.mean, f"{how}, n={cell.mean.n}")
         if math.isfinite(cell.scv.value):
@@ -194,7 +227,7 @@ def _routes(draft: Draft, found: Findings) -> None:
             row["routing_probability"] = {c: told.get(c, 0.0) for c in stays.classes}
         back = found.returns.get((start, end))
         if back is not None:
-            what = f"time from leaving to coming back, n={back[1].n}"
-            cells = dict.fromkeys(shares, (back[1], what))
+            what = f"time from leaving to coming there, n={back.n}"
+            cells = dict.fromkeys(shares, (back, what))
             draft.put(row, owner, "transfer_delay", cells)
         draft.document["routes"].append(row)

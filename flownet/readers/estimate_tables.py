@@ -10,7 +10,9 @@ import numpy as np
 
 from flownet.display import figure
 from flownet.readers.estimate import Findings, Setting, observed
+from flownet.readers.estimate_cells import Concurrency
 from flownet.readers.estimate_document import PARAMETERS, Draft
+from flownet.readers.log_arrivals import WEEK, Arrivals
 from flownet.readers.log_quality import CODE
 from flownet.readers.log_rows import Rows
 from flownet.readers.stay_laws import weights_of
@@ -39,9 +41,12 @@ def tables_of(
     routing = tuple(
         (stays.services[k], stays.classes[j], each) for (k, j), each in found.routes.items()
     )
-    hours = pd.Index(range(168), name="hour_of_week")
+    hours = pd.Index(range(WEEK), name="hour_of_week")
+    profiles = {
+        cell: each.profile for cell, each in found.arrivals.items() if each.profile is not None
+    }
     profile = pd.DataFrame(
-        {(stays.services[k], stays.classes[j]): v for (k, j), v in found.profile.items()},
+        {(stays.services[k], stays.classes[j]): v for (k, j), v in profiles.items()},
         index=hours,
     )
     profile.columns = [f"{service}, {kind}" for service, kind in profile.columns]
@@ -54,7 +59,7 @@ def tables_of(
         "servers": pd.DataFrame(
             [busy._asdict() for busy in found.busy.values()],
             index=pd.Index([stays.services[k] for k in found.busy], name="service"),
-            columns=["most", "share_at_most", "mean", "saturated"],
+            columns=list(Concurrency._fields),
         ),
         "pools": _pools(rows, stays),
         "handovers": _handovers(rows, stays, setting),
@@ -76,12 +81,21 @@ def _indexed(stays: Stays, cells: list[tuple[int, int]], rows: list[Any], column
 
 def _arrivals(stays: Stays, found: Findings) -> pd.DataFrame:
     rows = [
-        (rate.value, rate.low, rate.high, rate.n, test.ratio, test.p_value,
-         found.rhythm.get(cell, math.nan), test.verdict)
-        for cell, (rate, test, _) in found.arrivals.items()
+        (each.rate.value, each.rate.low, each.rate.high, each.rate.n, each.test.ratio,
+         each.test.p_value, each.rhythm, each.about.ratio if each.about else math.nan,
+         _verdict(each))
+        for each in found.arrivals.values()
     ]  # fmt: skip
-    columns = ["rate", "low", "high", "n", "dispersion", "p_value", "rhythm_p_value", "verdict"]
+    columns = ["rate", "low", "high", "n", "dispersion", "p_value", "rhythm_p_value",
+               "dispersion_about_rhythm", "verdict"]  # fmt: skip
     return _indexed(stays, list(found.arrivals), rows, columns)
+
+
+def _verdict(arrivals: Arrivals) -> str:
+    """Return in words whether arrivals are Poisson."""
+    if arrivals.about is None:
+        return arrivals.test.verdict
+    return f"{arrivals.about.verdict}, about a rhythm of the week"
 
 
 def _stay_table(stays: Stays, found: Findings) -> pd.DataFrame:
@@ -176,7 +190,7 @@ def _returns(steps: Steps, setting: Setting) -> pd.Series[Any]:
 
 def sentences(
     rows: Rows, stays: Stays, steps: Steps, found: Findings, setting: Setting,
-    given: Mapping[str, Mapping[str, Any]],
+    given: Mapping[str, Mapping[str, Any]], *, calendars: bool,
 ) -> tuple[list[str], list[str]]:  # fmt: skip
     """Return what was assumed, and what the user should be wary of."""
     assumed = ["Where a job goes next does not depend on how long it stayed."]
@@ -215,7 +229,11 @@ def sentences(
                 f"{stays.services[k]} was never seen saturated: {busy.most} servers are only the "
                 "most busy at once, and the data cannot tell whether there are more."
             )
-    wary += _odd_arrivals(stays, found) + _thin(stays, found) + _clocks(rows, stays, setting)
+    wary += (
+        _odd_arrivals(stays, found, calendars=calendars)
+        + _thin(stays, found)
+        + _clocks(rows, stays, setting)
+    )
     used = [code for rule, code in CODE.items() if rule in {"timed", "open", "untimed", "joined",
                                                             "leaving"}]  # fmt: skip
     lost = 1.0 - float(np.isin(rows.status, used).mean())
@@ -244,14 +262,17 @@ def _odd_stays(stays: Stays, setting: Setting) -> list[str]:
     return wary
 
 
-def _odd_arrivals(stays: Stays, found: Findings) -> list[str]:
+def _odd_arrivals(stays: Stays, found: Findings, *, calendars: bool) -> list[str]:
     said = []
-    for (k, j), (_, test, _) in found.arrivals.items():
+    for (k, j), each in found.arrivals.items():
         where = f"Arrivals at {stays.services[k]}, {stays.classes[j]},"
-        if test.verdict.startswith("more"):
-            said.append(f"{where} are {test.verdict}.")
-        if found.rhythm.get((k, j), 1.0) < 0.001:
-            said.append(f"{where} follow the hour or the day of the week; see .profile.")
+        if (each.about or each.test).verdict.startswith("more"):
+            said.append(f"{where} are {_verdict(each)}.")
+        if each.smooth is not None and not calendars:
+            said.append(
+                f"{where} follow the hour or the day of the week; see .profile, and calendars = "
+                "True for a network that follows them too."
+            )
     return said
 
 

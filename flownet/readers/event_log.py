@@ -52,7 +52,7 @@ def from_event_log(
     services: Mapping[str, str | None] | None = None,
     leaving: Collection[str] = (),
     timestamp_marks: Marks | None = None,
-    leaves_after: float = math.inf,
+    leaves_after: float | None = None,
     returns_within: float = 0.0,
     observed_from: Any = None,
     censored_at: Any = None,
@@ -62,6 +62,7 @@ def from_event_log(
     given: Mapping[str, Mapping[str, Any]] | None = None,
     families: Sequence[str] | None = None,
     laws: bool = False,
+    calendars: bool = False,
     confidence: float = 0.95,
     name: str = "event log",
 ) -> EstimatedNetwork:
@@ -94,8 +95,10 @@ organisation, instance : str or mapping of organisation to str, optional
     timestamp_marks : {'start', 'complete'}, optional
         What a single time marks: stays last to the next event, or from the one before. Where it
         is not given, a column of ends alone marks ends, any other single time beginnings.
-    leaves_after : float
+    leaves_after : float, optional
         A longer gap between two stays of a case means that the job had left, in time units.
+        Where it is not given and nothing else says that jobs leave, `returns_within` if that is
+        above 0, else no gap does.
     returns_within : float
         A come-back no later than this after leaving is a return, a route with a transfer delay;
         a later one is a new arrival. In time units.
@@ -116,6 +119,8 @@ organisation, instance : str or mapping of organisation to str, optional
         Without any, stays have moments only; open stays and those seen late always need laws.
     laws : bool
         Whether the network carries the best law in place of mean and scv.
+    calendars : bool
+        Whether arrivals that follow the hour or the day of the week do so in the network too.
     confidence : float
         Of all intervals, in (0, 1).
     name : str
@@ -174,6 +179,9 @@ organisation, instance : str or mapping of organisation to str, optional
         drawn = _told(censored_at, "censored_at", rows, clock, math.inf)
     stays = _within(rows, stays, begin, drawn)
     decide_used(rows, stays, drawn)
+    if leaves_after is None:
+        told = not returns_within or bool(np.isfinite(stays.gone).any())
+        leaves_after = math.inf if told else returns_within
     steps = steps_of(
         stays, leaves_after=leaves_after * second, returns_within=returns_within * second,
         drawn=drawn,
@@ -185,8 +193,10 @@ organisation, instance : str or mapping of organisation to str, optional
     check_names(stays, {"given": known})
     found = find_all(stays, steps, setting)
     about = {"name": name, "time_unit": unit}
-    draft = draft_of(stays, found, network=about, given=known, laws=laws)
-    assumptions, warnings = tables.sentences(rows, stays, steps, found, setting, known)
+    draft = draft_of(stays, found, network=about, given=known, laws=laws, calendars=calendars)
+    assumptions, warnings = tables.sentences(
+        rows, stays, steps, found, setting, known, calendars=calendars
+    )
     if families is None and not tried:
         warnings.append("No laws were fitted to stays: for that, surpyval has to be installed.")
     if time_unit is None:
@@ -216,8 +226,8 @@ def _tried(families: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _check(
-    time_unit: str | None, confidence: float, families: Sequence[str] | None, leaves_after: float,
-    returns_within: float, marks: str | None,
+    time_unit: str | None, confidence: float, families: Sequence[str] | None,
+    leaves_after: float | None, returns_within: float, marks: str | None,
 ) -> None:  # fmt: skip
     units = ", ".join(SECONDS)
     checks = (
@@ -229,7 +239,7 @@ def _check(
             set(families or ()) <= set(FAMILIES),
             f"among {', '.join(FAMILIES)}",
         ),
-        ("leaves_after", leaves_after, leaves_after >= 0, "at least 0"),
+        ("leaves_after", leaves_after, leaves_after is None or leaves_after >= 0, "at least 0"),
         ("returns_within", returns_within, returns_within >= 0, "at least 0"),
         ("timestamp_marks", marks, marks in {"start", "complete", None}, "'start' or 'complete'"),
     )
@@ -316,9 +326,16 @@ def _setting(
     last = drawn if math.isfinite(drawn) else float(np.nanmax(opened))
     if last <= first:
         last = float(np.nanmax(stays.last_time))
+    elif opened.size > 1:
+        # n arrivals from the first to the last are n - 1 gaps: half a gap more at either end
+        half = (last - first) / (opened.size - 1) / 2.0
+        first -= 0.0 if math.isfinite(begin) else half
+        last += 0.0 if math.isfinite(drawn) else half
+    length = stays.finished - stays.started
+    shortest = float(np.quantile(length[length > 0], 0.05)) if (length > 0).any() else 0.0
     setting = Setting(
         second, first, last, drawn, zone, rows.dated and true_clock, true_clock, confidence,
-        families,
+        families, shortest,
     )  # fmt: skip
     if math.isfinite(begin):
         return setting

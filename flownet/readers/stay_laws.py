@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,28 @@ class Spans(NamedTuple):
     """Length at which the stay came under observation; 0 from its beginning."""
 
 
+class Grouped(NamedTuple):
+    """Stays of nearly the same length counted together."""
+
+    length: Floats
+    ended: NDArray[np.bool_]
+    entry: Floats
+    number: Floats
+
+
+def grouped(spans: Spans) -> Grouped:
+    """Return stays counted on a logarithmic grid of `STEPS` steps a factor e."""
+    late = spans.entry > 0
+    step = np.round(np.log(spans.length) * STEPS).astype(np.int64)
+    begin = np.where(late, np.round(np.log(np.where(late, spans.entry, 1.0)) * STEPS), -(2**40))
+    keys = np.stack([step, spans.ended.astype(np.int64), begin.astype(np.int64)])
+    _, group, n = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    mean, entry = np.bincount(group, spans.length) / n, np.bincount(group, spans.entry) / n
+    ended = np.bincount(group, spans.ended) / n > 0.5
+    return Grouped(mean, ended, np.minimum(entry, mean * (1.0 - 1e-9)), n.astype(np.float64))
+
+
 class LawFit(NamedTuple):
     """One family fitted to stays."""
 
@@ -51,9 +73,65 @@ class LawFit(NamedTuple):
     """Largest distance between the law and the Kaplan-Meier estimate."""
     fits: bool
     """Whether that distance is what chance would leave, or too small to matter."""
+    by_chance: bool
+    """Whether it is what chance would leave (Kolmogorov's 5% limit, 1.36 / √n)."""
+    params: Floats
+    covariance: Floats
+    at: Callable[[Floats], dict[str, Any]]
+    """From parameters to the table of the law."""
 
 
-def fit_laws(spans: Spans, families: tuple[str, ...] = FAMILIES) -> list[LawFit]:
+class Frozen(Protocol):
+    """What is asked of a law with its parameters."""
+
+    def logpdf(self, x: Any) -> Any:
+        """Return the logarithm of the density."""
+
+    def logsf(self, x: Any) -> Any:
+        """Return the logarithm of the probability of lasting longer."""
+
+
+class _TwoExponentials(NamedTuple):
+    """A mixture of two exponential laws, as `Frozen` asks for."""
+
+    probability: float
+    mean1: float
+    mean2: float
+
+    def logpdf(self, x: Any) -> Any:
+        p = self.probability
+        return np.logaddexp(
+            math.log(p) - math.log(self.mean1) - x / self.mean1,
+            math.log1p(-p) - math.log(self.mean2) - x / self.mean2,
+        )
+
+    def logsf(self, x: Any) -> Any:
+        p = self.probability
+        return np.logaddexp(math.log(p) - x / self.mean1, math.log1p(-p) - x / self.mean2)
+
+
+def law_at(table: Mapping[str, Any]) -> Frozen:
+    """Return a fitted law with its density and survival."""
+    from scipy import stats
+
+    family = table["family"]
+    if family == "hyperexponential":
+        return _TwoExponentials(table["probability"], table["mean1"], table["mean2"])
+    law: Frozen
+    if family == "exponential":
+        law = stats.expon(scale=table["mean"])
+    elif family == "erlang":
+        law = stats.gamma(table["phases"], scale=table["mean"] / table["phases"])
+    elif family == "gamma":
+        law = stats.gamma(table["shape"], scale=table["scale"])
+    elif family == "weibull":
+        law = stats.weibull_min(table["shape"], scale=table["scale"])
+    else:
+        law = stats.lognorm(table["sigma"], scale=math.exp(table["mu"]))
+    return law
+
+
+def fit_laws(stays: Grouped, families: tuple[str, ...] = FAMILIES) -> list[LawFit]:
     """Return the families that could be fitted by maximum likelihood, the best by AIC first.
 
     An open stay contributes its survival, one seen from a length on is given that it lasted as
@@ -66,9 +144,9 @@ def fit_laws(spans: Spans, families: tuple[str, ...] = FAMILIES) -> list[LawFit]
         Where surpyval is not installed.
     """
     surpyval = library("surpyval", "logs", NEEDED_FOR)
-    if int(spans.ended.sum()) < LEAST:
+    if int(stays.number[stays.ended].sum()) < LEAST:
         return []
-    data, count = _grouped(spans)
+    data, count = _as_taken(stays), int(stays.number.sum())
     fits = []
     for family in families:
         with warnings.catch_warnings():
@@ -91,33 +169,14 @@ def weights_of(fits: Sequence[LawFit]) -> Floats:
     return np.asarray(share / share.sum())
 
 
-def moments_of_best(fits: Sequence[LawFit]) -> tuple[float, float, float, float]:
-    """Return mean and scv of the best law with errors that own up to its having been chosen.
-
-    The variance is the sum over the laws k of w_k (e_k² + (x_k - x)²), with x the best law's
-    figure (Buckland, Burnham and Augustin 1997, Biometrics 53, eq. 9, about the best law).
-    """
-    share, best = weights_of(fits), fits[0]
-    mean = np.array([(fit.mean - best.mean) ** 2 + fit.mean_error**2 for fit in fits])
-    scv = np.array([(fit.scv - best.scv) ** 2 + fit.scv_error**2 for fit in fits])
-    return best.mean, math.sqrt(share @ mean), best.scv, math.sqrt(share @ scv)
-
-
-def _grouped(spans: Spans) -> tuple[dict[str, Any], int]:
-    """Return the stays as surpyval takes them, equal ones counted."""
-    late = spans.entry > 0
-    step = np.round(np.log(spans.length) * STEPS).astype(np.int64)
-    entry = np.where(late, np.round(np.log(np.where(late, spans.entry, 1.0)) * STEPS), -(2**40))
-    keys = np.stack([step, spans.ended.astype(np.int64), entry.astype(np.int64)])
-    _, group, n = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
-    group = group.ravel()
-    length = np.bincount(group, spans.length) / n
-    ended = np.bincount(group, spans.ended) / n > 0.5
-    begin = np.bincount(group, spans.entry) / n
-    data: dict[str, Any] = {"x": length, "c": (~ended).astype(np.int64), "n": n}
-    if late.any():
-        data["tl"] = np.minimum(begin, length * (1.0 - 1e-9))
-    return data, spans.length.size
+def _as_taken(stays: Grouped) -> dict[str, Any]:
+    """Return grouped stays as surpyval takes them."""
+    data: dict[str, Any] = {
+        "x": stays.length, "c": (~stays.ended).astype(np.int64), "n": stays.number.astype(np.int64),
+    }  # fmt: skip
+    if (stays.entry > 0).any():
+        data["tl"] = stays.entry
+    return data
 
 
 Found = tuple[Any, Callable[[Floats], dict[str, Any]], Floats, Any, float]
@@ -218,10 +277,11 @@ def _judged(
         return None
     error = np.sqrt(np.maximum(variance, 0.0))
     distance = _distance(model, library, data)
-    fits = distance <= max(POOR_FIT, 1.36 / math.sqrt(count))
+    by_chance = distance <= 1.36 / math.sqrt(count)
     return LawFit(
         family, table(params), float(centre[0]), float(error[0]), float(centre[1]),
-        float(error[1]), aic, distance, fits,
+        float(error[1]), aic, distance, by_chance or distance <= POOR_FIT, by_chance, params,
+        np.asarray(covariance, float), table,
     )  # fmt: skip
 
 

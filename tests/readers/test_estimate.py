@@ -16,7 +16,7 @@ from flownet.readers.estimate_cells import (
     rate_of,
     shares_of,
 )
-from flownet.readers.stay_laws import Spans, fit_laws
+from flownet.readers.stay_laws import Spans, fit_laws, grouped
 
 
 def test_limits_of_a_poisson_count_are_garwoods():
@@ -87,7 +87,7 @@ def test_laws_of_open_and_late_stays_agree_with_another_library():
     pytest.importorskip("surpyval")
     lifelines = pytest.importorskip("lifelines")
     spans = censored(4)
-    fits = {fit.family: fit for fit in fit_laws(spans, ("weibull", "lognormal"))}
+    fits = {fit.family: fit for fit in fit_laws(grouped(spans), ("weibull", "lognormal"))}
     weibull = lifelines.WeibullFitter().fit(spans.length, spans.ended, entry=spans.entry)
     assert fits["weibull"].table["shape"] == pytest.approx(weibull.rho_, rel=1e-3)
     assert fits["weibull"].table["scale"] == pytest.approx(weibull.lambda_, rel=1e-3)
@@ -100,7 +100,7 @@ def test_laws_of_open_and_late_stays_agree_with_another_library():
 
 def test_the_true_family_wins_and_its_mean_is_covered():
     pytest.importorskip("surpyval")
-    best = fit_laws(censored(5))[0]
+    best = fit_laws(grouped(censored(5)))[0]
     assert best.family in {"erlang", "gamma"}
     assert abs(best.mean - 6.0) < 3 * best.mean_error
     assert abs(best.scv - 0.5) < 3 * best.scv_error
@@ -113,7 +113,7 @@ def test_a_mixture_of_two_exponentials_is_found():
     short, long = generator.exponential(1, 4000), generator.exponential(12, 4000)
     length = np.where(generator.random(4000) < 0.7, short, long)
     whole = Spans(length, np.ones(4000, dtype=bool), np.zeros(4000))
-    best = fit_laws(whole)[0]
+    best = fit_laws(grouped(whole))[0]
     assert best.family == "hyperexponential"
     assert abs(best.mean - (0.7 + 0.3 * 12)) < 3 * best.mean_error
 
