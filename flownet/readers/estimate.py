@@ -188,7 +188,7 @@ def _time_of(spans: Spans, setting: Setting) -> StayEstimate:
         stays = grouped(spans._replace(length=np.maximum(spans.length, shortest / 2.0)))
         if (setting.families or not whole) and stays.length.size > 1:
             laws = fit_laws(stays, setting.families or PLAIN_FAMILIES)
-        found = moments_of_stays(stays, laws)
+        found = moments_of_stays(stays, laws, setting.confidence)
     mean, error, scv, scv_error = moments_of(spans.length[spans.ended])
     by_law = 0.0
     if found is not None:
@@ -204,9 +204,12 @@ def _time_of(spans: Spans, setting: Setting) -> StayEstimate:
             laws[0].scv_error,
         )
         by_law = 1.0
+    spread = positive(scv, scv_error, n, setting.confidence)
+    if found is not None and found.scv_limits is not None:
+        low, high = found.scv_limits
+        spread = spread._replace(low=low, high=high)
     return StayEstimate(
-        positive(mean, error, n, setting.confidence),
-        positive(scv, scv_error, n, setting.confidence),
+        positive(mean, error, n, setting.confidence), spread,
         int((~spans.ended).sum()), tuple(laws), by_law, shrunk=False, whole=whole,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,7 @@ from flownet.readers.stay_laws import Grouped, LawFit, law_at, weights_of
 
 LEAST_AT_RISK: Final = 10
 """With fewer stays still seen, a law tells how much longer they last."""
-NODES: Final = 200
+NODES: Final = 80
 """Of the quadrature of a law's tail."""
 
 
@@ -26,6 +27,8 @@ class Moments(NamedTuple):
     scv_error: float
     by_law: float
     """Share of the mean that rests on a law beyond what was seen."""
+    scv_limits: tuple[float, float] | None
+    """Of the scv where it is that of the laws; None where the error tells enough."""
 
 
 class _Limit(NamedTuple):
@@ -40,7 +43,7 @@ class _Limit(NamedTuple):
     """Up to where it is used; inf where it comes down to nothing by itself."""
 
 
-def moments_of_stays(stays: Grouped, fits: Sequence[LawFit]) -> Moments | None:
+def moments_of_stays(stays: Grouped, fits: Sequence[LawFit], confidence: float) -> Moments | None:
     r"""Return mean and scv of stays, open ones and those seen late counted for what they tell.
 
     .. math:: E X^k = \int_0^\tau k t^{k-1} \hat S(t) dt
@@ -55,8 +58,8 @@ def moments_of_stays(stays: Grouped, fits: Sequence[LawFit]) -> Moments | None:
     Gill and Keiding 1993, Statistical Models Based on Counting Processes, sect. IV.3), of the law's
     parameters (covariance times score), and the spread between the laws' tails by their Akaike
     weights. Without open and late stays they are those of the sample mean and of Serfling (1980),
-    ch. 6. The scv is the best law's where that differs from the stays by no more than chance: it
-    is less moved by the few longest stays, and so is the mean's error that goes with it.
+    ch. 6. The scv is that of the laws where the best differs from the stays by no more than
+    chance: it is less moved by the few longest stays, and so is the mean's error.
     """
     limit = _product_limit(stays)
     if limit is None or (math.isfinite(limit.last) and not fits):
@@ -79,23 +82,40 @@ def moments_of_stays(stays: Grouped, fits: Sequence[LawFit]) -> Moments | None:
     if not end:
         scv = (scv + 1.0 / n) * scale  # unbiased variance
     share = end * tail[0] / mean
+    limits = None
     if fits and fits[0].by_chance:
-        best, own = _best_scv(fits)
+        told = _scv_of(fits, confidence)
         # a sample without its longest stays takes its own error for too small
-        mean_error *= math.sqrt(max(best, 1e-12) / max(scv, 1e-12))
-        scv, scv_error = best, own
-    return Moments(mean, mean_error, max(scv, 0.0), scv_error, share)
+        mean_error *= math.sqrt(max(told[0], 1e-12) / max(scv, 1e-12))
+        scv, scv_error, limits = told
+    return Moments(mean, mean_error, max(scv, 0.0), scv_error, share, limits)
 
 
-def _best_scv(fits: Sequence[LawFit]) -> tuple[float, float]:
-    """Return the best law's scv, with an error that owns up to its having been chosen.
+def _scv_of(fits: Sequence[LawFit], confidence: float) -> tuple[float, float, tuple[float, float]]:
+    """Return the scv over the laws by their Akaike weights, its error and limits.
 
-    The variance is the sum over the laws k of w_k (e_k² + (x_k - x)²), with x the best law's
-    figure (Buckland, Burnham and Augustin 1997, Biometrics 53, eq. 9, about the best law).
+    The error is that of Buckland, Burnham and Augustin (1997, Biometrics 53, eq. 9), the sum of
+    w_k (e_k² + (x_k - x)²) over the laws k; the limits are quantiles of the mixture of what each
+    law says, on the logarithmic scale.
     """
-    share, best = weights_of(fits), fits[0].scv
-    apart = np.array([(fit.scv - best) ** 2 + fit.scv_error**2 for fit in fits])
-    return best, math.sqrt(share @ apart)
+    from scipy import optimize, stats
+
+    share = weights_of(fits)
+    each, error = (np.array([getattr(fit, name) for fit in fits]) for name in ("scv", "scv_error"))
+    value = float(np.exp(share @ np.log(each)))
+    whole = math.sqrt(float(share @ (error**2 + (each - value) ** 2)))
+    spread = np.maximum(error / each, 1e-6)
+
+    def below(x: float, tail: float) -> float:
+        return float(share @ stats.norm.cdf((x - np.log(each)) / spread)) - tail
+
+    tail = (1.0 - confidence) / 2.0
+    wide = float(stats.norm.isf(tail / 1e3))
+    ends = (np.log(each) - wide * spread).min(), (np.log(each) + wide * spread).max()
+    low, high = (
+        math.exp(min(optimize.brentq(below, *ends, args=(p,)), 700.0)) for p in (tail, 1.0 - tail)
+    )
+    return value, whole, (low, high)
 
 
 def _product_limit(stays: Grouped) -> _Limit | None:
@@ -174,11 +194,17 @@ def _likelihood(stays: Grouped, table: dict[str, Any]) -> Floats:
     return np.asarray(seen - law.logsf(stays.entry))
 
 
+@functools.cache
+def _quadrature() -> tuple[Floats, Floats]:
+    """Return Gauss-Legendre nodes on (0, 1), with weights on (-1, 1)."""
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return 0.5 * (nodes + 1.0), weights
+
+
 def _tails(table: dict[str, Any], start: float) -> Floats:
     """Return the integrals of S and of 2 t S beyond a length, over S there."""
     law = law_at(table)
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
-    u = 0.5 * (nodes + 1.0)
+    u, weights = _quadrature()
     scale = max(start, 1e-300)
     t = start + scale * (u / (1.0 - u)) ** 2
     jacobian = scale * 2.0 * u / (1.0 - u) ** 3
