@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import unicodedata
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,11 @@ LEVELS = (
 """Color of a service by the share of its servers held, light to dark: readable in gray too."""
 MANY = 40
 """From so many services on, all is smaller."""
+COLUMNS = (
+    "servers", "occupancy", "arrival_rate", "number_waiting", "number_blocked",
+    "number_held_in_transfer", "number_outside", "growth_rate", "loss_rate",
+)  # fmt: skip
+"""What a box and its hover text say."""
 NARROW, SMALL, WIDE = 128.0, 104.0, 292.0
 """Least distance of two columns in pixels, where there are many services, and largest."""
 
@@ -127,7 +133,8 @@ def draw(
             thick = min(_thickness(rate / largest), 5.0)
             middle = (x - 13.0, y + 1.0)
             arrows.append(Arrow(path, thick, title, back=False, tip=(*tip, 139.0), middle=middle))
-    boxes = tuple(_box(state, finding, name, corner[name], sizes) for name in names)
+    rows = state.services[list(COLUMNS)].to_dict("index")
+    boxes = tuple(_box(state, finding, name, rows[name], corner[name], sizes) for name in names)
     return Map(
         boxes, tuple(arrows), width, sizes.bottom, (sizes.width, sizes.height), sizes.letters
     )
@@ -216,10 +223,10 @@ def _box(
     state: Solution | Simulation,
     finding: Finding | None,
     name: ServiceName,
+    row: Mapping[Any, Any],
     corner: tuple[float, float],
     sizes: Sizes,
 ) -> Box:
-    row: Any = state.services.loc[name]
     network = state.network
     overloaded = name in state.overloaded
     held = math.inf if overloaded else float(row["occupancy"])
@@ -251,7 +258,9 @@ def _box(
     )
 
 
-def _hover(network: Network, name: ServiceName, row: Any, size: str, said: str) -> tuple[str, ...]:
+def _hover(
+    network: Network, name: ServiceName, row: Mapping[Any, Any], size: str, said: str
+) -> tuple[str, ...]:
     """Return the figures of a service, line by line."""
     unit = network.time_unit
     owner = network.organisation(name)
