@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from flownet.allocate.pareto import ParetoFront
 from flownet.display import figure
 from flownet.errors import Fault, ParameterError
 from flownet.study.ranking import Front, Objective
@@ -20,13 +21,14 @@ LETTER = 7.2
 """Pixels of a letter of a label."""
 
 
-def frontier(front: Front, names: Mapping[Any, str] | None = None) -> go.Figure:
+def frontier(front: Front | ParetoFront, names: Mapping[Any, str] | None = None) -> go.Figure:
     """Return two goals against each other, with the front of what is not beaten.
 
     Parameters
     ----------
-    front : Front
-        Of a study or a sweep: ``result.pareto("cost", "delay")``.
+    front : Front or ParetoFront
+        Of a study or a sweep, ``result.pareto("cost_capacity", "delay")``; or of plans,
+        `flownet.pareto`.
     names : mapping, optional
         What points are called, by the row of the front's table; by default as the row is.
 
@@ -40,6 +42,9 @@ def frontier(front: Front, names: Mapping[Any, str] | None = None) -> go.Figure:
     ParameterError
         Where nothing has finite values in both goals.
     """
+    if isinstance(front, ParetoFront):
+        names = names or _plan_names(front)
+        front = _of_plans(front)
     first, second = front.goals
     x, y = first.name, second.name
     table = front.table[np.isfinite(front.table[[x, y]].to_numpy(dtype=float)).all(axis=1)]
@@ -66,6 +71,32 @@ def frontier(front: Front, names: Mapping[Any, str] | None = None) -> go.Figure:
     drawn.update_xaxes(title={"text": with_unit(_word(first), first.unit)})
     drawn.update_yaxes(title={"text": with_unit(_word(second), second.unit)})
     return drawn
+
+
+def _of_plans(found: ParetoFront) -> Front:
+    """Return the front of plans as one of scenarios: every plan is on it."""
+    network = found.plans[0].before.network
+    per = f"/{network.time_unit}"
+    units = {
+        "delay": "job",
+        "throughput": f"job{per}",
+        "cost": f"{network.currency or 'money'}{per}",
+    }
+    goals = [
+        Objective(goal, units.get(goal, "-"), "larger" if goal == "throughput" else "smaller")
+        for goal in found.goals
+    ]
+    return Front((goals[0], goals[1]), found.table.assign(on_front=True))
+
+
+def _plan_names(found: ParetoFront) -> dict[Any, str]:
+    """Return the number of each plan, and what it costs."""
+    network = found.plans[0].before.network
+    money = f"{network.currency or 'money'} per {network.time_unit}"
+    return {
+        number: f"plan {number} ({figure(float(spent))} {money})"
+        for number, spent in found.table["spent"].items()
+    }
 
 
 def _word(goal: Objective) -> str:

@@ -126,3 +126,18 @@ def test_a_test_of_change_without_observations_is_refused():
 def test_the_front_is_named_as_asked():
     figure = fn.view.frontier(outcomes(), {"now": "as it is"})
     assert "as it is" in figure.data[1].text[0]
+
+
+def test_the_front_of_plans_names_them_by_their_price():
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "hour", "currency": "GBP", "cost_of_delay": 1.0},
+        "services": [{"name": "desk", "service_time": 1.0, "external_arrival_rate": 1.8,
+                      "servers": 2, "cost_per_server": 1.0}],
+    })  # fmt: skip
+    found = fn.pareto(network, ["delay", "cost"], budget=3.0)
+    figure = fn.view.frontier(found)
+    assert len(figure.data) == 1
+    points = list(zip(figure.data[0].x, figure.data[0].y, strict=True))
+    assert points == list(found.table[["delay", "cost"]].itertuples(index=False, name=None))
+    assert "plan 1 (3 GBP per hour)" in figure.data[0].text[0]
+    assert "GBP/hour" in figure.layout.yaxis.title.text
