@@ -25,6 +25,7 @@ from flownet.allocate.linearise import (
     whole_step_above,
     whole_step_below,
 )
+from flownet.allocate.problem import Given
 from flownet.allocate.worth import Values, values_at, worth
 from flownet.errors import ProgramError
 from flownet.kernels.compiled import Floats, Integers
@@ -173,7 +174,7 @@ def _table(model: Model, i: int, effort: Effort) -> bool:
 
 def _add_starting_lines(model: Model, family: Family, curved: Integers) -> None:
     given = model.given
-    low, high = within_reach(model)
+    low, high = within_reach(given, model.need, model.offset)
     services = np.array([i for i in curved if i in family.value and low[i] <= high[i]], np.int64)
     services, points = starting_points(services, given.servers, given.load, low, high)
     if given.integer:
@@ -183,13 +184,13 @@ def _add_starting_lines(model: Model, family: Family, curved: Integers) -> None:
         form.curve_cuts(model, family, cuts)
 
 
-def within_reach(model: Model) -> tuple[Floats, Floats]:
+def within_reach(given: Given, need: Floats, offset: Floats) -> tuple[Floats, Floats]:
     """Return bounds (n,) on the servers of each service that purchases and moves could bring.
 
     Whole steps where servers are whole. A service that none of them touches stays as it is.
     """
-    given, table = model.given, model.given.exchanges
-    low, high = np.maximum(given.low, model.need), given.high.copy()
+    table = given.exchanges
+    low, high = np.maximum(given.low, need), given.high.copy()
     gives, takes = np.zeros(low.size, dtype=bool), np.zeros(low.size, dtype=bool)
     gives[table.start], takes[table.end] = True, True
     gives |= ~np.isnan(given.refund)
@@ -199,7 +200,7 @@ def within_reach(model: Model) -> tuple[Floats, Floats]:
     high = np.where(free, high, np.minimum(high, affordable))
     low = np.where(gives, low, np.maximum(low, given.servers))
     if given.integer:
-        low, high = whole_step_above(low, model.offset), whole_step_below(high, model.offset)
+        low, high = whole_step_above(low, offset), whole_step_below(high, offset)
     return low, high
 
 

@@ -198,9 +198,9 @@ def _looked_over(given: Given) -> Given:
     bent = {i for i in given.limited if not given.convex[i]}
     if bent and not given.integer:
         _refuse_divisible(given, bent)
-    model = decisions(given, "bounds")
+    model = Model(given, Program("bounds"))  # of curves only: nothing is solved
     form.curve_variables(model)
-    low, high = within_reach(model)
+    low, high = within_reach(given, model.need, model.offset)
     top = region_of_interest(given.load, low, high)
     bent_in = bent_at_steps if given.integer else bent_between
     bent |= {

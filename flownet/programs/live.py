@@ -1,21 +1,18 @@
-"""The live HiGHS model behind a solved program: change it a little and solve it again."""
+"""The live HiGHS model of a program: built in a few calls, changed a little, solved again."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 
 from flownet.errors import ProgramError
 from flownet.programs.conflict import conflict
 from flownet.programs.solution import Floats, Outcome, Status
-from flownet.programs.solvers import set_integrality
-
-Columns = NDArray[np.int32]
+from flownet.programs.solvers import OPTIONS, set_integrality
 
 _STOPPED = (
     highspy.HighsModelStatus.kObjectiveBound,
@@ -40,30 +37,32 @@ class LiveRow(NamedTuple):
 
 
 class LiveModel:
-    """A HiGHS model that was solved, and the places of the program's variables in it.
+    """A HiGHS model that stays, so that a program can be solved again from where it stands.
 
     Parameters
     ----------
-    model : highspy.Highs
-        The model.
-    place : array of int, shape (number of variables,)
-        The column of each variable; -1 where the model does not know it.
-    idle : array, shape (number of variables,)
-        The values of variables that the model does not know.
+    bounds : array, shape (number of variables, 2)
+        The variables' bounds.
     whole : sequence of int
         The variables that are whole numbers.
     """
 
-    def __init__(self, model: Any, place: Columns, idle: Floats, whole: Sequence[int]) -> None:
-        self._model = model
-        self._place = place
-        self._idle = idle
-        self._whole = [int(place[variable]) for variable in whole if place[variable] >= 0]
+    def __init__(self, bounds: Floats, whole: Sequence[int]) -> None:
+        self._model = highspy.Highs()
+        for option, value in OPTIONS.items():
+            self._model.setOptionValue(option, value)
+        self._count = len(bounds)
+        self._whole = list(whole)
         self.has_duals = False
+        none = np.empty(0, dtype=np.int32)
+        zero = np.zeros(self._count)
+        low, high = bounds[:, 0].copy(), bounds[:, 1].copy()
+        self._model.addCols(self._count, zero, low, high, 0, none, none, np.empty(0))
+        set_integrality(self._model, self._whole, integer=True)
 
     def knows(self, variables: Sequence[int]) -> bool:
         """Tell whether all these variables stand in the model."""
-        return all(v < len(self._place) and self._place[v] >= 0 for v in variables)
+        return all(v < self._count for v in variables)
 
     def add_rows(self, rows: Sequence[LiveRow]) -> None:
         """Add constraints, given by the program's variables."""
@@ -71,14 +70,14 @@ class LiveModel:
             return
         sizes = [len(row.columns) for row in rows]
         starts = np.concatenate([[0], np.cumsum(sizes[:-1])]).astype(np.int32)
-        variables = np.array([v for row in rows for v in row.columns], dtype=np.int64)
+        variables = np.array([v for row in rows for v in row.columns], dtype=np.int32)
         self._model.addRows(
             len(rows),
             np.array([row.low for row in rows], dtype=np.float64),
             np.array([row.high for row in rows], dtype=np.float64),
             len(variables),
             starts,
-            self._place[variables],
+            variables,
             np.array([a for row in rows for a in row.coefficients], dtype=np.float64),
         )
 
@@ -88,14 +87,14 @@ class LiveModel:
 
     def change_bounds(self, variable: int, low: float, high: float) -> None:
         """Change the bounds of a variable."""
-        self._model.changeColBounds(int(self._place[variable]), low, high)
+        self._model.changeColBounds(variable, low, high)
 
     def change_objective(self, cost: Floats, *, maximize: bool) -> None:
         """Change the objective to one coefficient for each variable."""
         senses = highspy.ObjSense
         self._model.changeObjectiveSense(senses.kMaximize if maximize else senses.kMinimize)
-        known = np.flatnonzero(self._place >= 0)
-        self._model.changeColsCost(len(known), self._place[known], cost[known])
+        count = self._count
+        self._model.changeColsCost(count, np.arange(count, dtype=np.int32), cost[:count])
 
     def run(
         self, time_limit: float | None, gap: float | None, nodes: int | None, *, relaxed: bool
@@ -116,7 +115,7 @@ class LiveModel:
         """Offer values of some variables as a start for branch and bound."""
         if not variables:
             return
-        self._model.setSolution(len(variables), self._place[np.asarray(variables)], values)
+        self._model.setSolution(len(variables), np.asarray(variables, dtype=np.int32), values)
 
     def outcome(self, *, relaxed: bool) -> Outcome:
         """Return what the model's status opens."""
@@ -133,18 +132,12 @@ class LiveModel:
         bound = float(info.mip_dual_bound) if integer else objective
         if status == "optimal" and abs(bound - objective) > 1e-9 * max(abs(objective), 1e-10):
             status = "within_gap"
-        values = self._by_variable(solution.col_value, self._idle)
+        values = np.array(solution.col_value)
         if integer:
             return Outcome(status, objective, bound, values)
         self.has_duals = True
-        reduced = self._by_variable(solution.col_dual, np.zeros_like(self._idle))
+        reduced = np.array(solution.col_dual)
         return Outcome(status, objective, bound, values, reduced, np.array(solution.row_dual))
-
-    def _by_variable(self, figures: Sequence[float], default: Floats) -> Floats:
-        known = self._place >= 0
-        out = default.copy()
-        out[known] = np.asarray(figures)[self._place[known]]
-        return out
 
     def _settle(self) -> None:
         """Solve without presolve, which cannot tell unbounded from infeasible."""
@@ -193,7 +186,4 @@ class LiveModel:
         """Return by name what cannot hold together, whole numbers taken as any; see `conflict`."""
         lp = self._model.getLp()
         lp.integrality_ = []
-        columns = [""] * lp.num_col_
-        for variable in np.flatnonzero(self._place >= 0).tolist():
-            columns[self._place[variable]] = variables[variable]
-        return conflict(lp, rows, columns)
+        return conflict(lp, rows, list(variables))

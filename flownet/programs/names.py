@@ -48,12 +48,13 @@ class NameBook:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._index: dict[str, int] = {}
+        self._names: list[str] = []
         self._safe: list[str] = []
         self._used: set[str] = set(_TAKEN)
 
     def __len__(self) -> int:
         """Return how many names there are."""
-        return len(self._safe)
+        return len(self._names)
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a name was given."""
@@ -61,10 +62,10 @@ class NameBook:
 
     def __iter__(self) -> Iterator[str]:
         """Run through the names in the order in which they were given."""
-        return iter(self._index)
+        return iter(self._names)
 
-    def add(self, name: str) -> str:
-        """Take a new name in and return its safe twin.
+    def add(self, name: str) -> None:
+        """Take a new name in.
 
         Raises
         ------
@@ -74,15 +75,8 @@ class NameBook:
         if name in self._index:
             message = f"is given twice: every {self.kind} needs a name of its own"
             raise ParameterError([Fault(self.kind, "name", repr(name), message)])
-        stem = safe = safe_name(name)
-        count = 1
-        while safe in self._used:
-            count += 1
-            safe = f"{stem}_{count}"
-        self._used.add(safe)
-        self._index[name] = len(self._safe)
-        self._safe.append(safe)
-        return safe
+        self._index[name] = len(self._names)
+        self._names.append(name)
 
     def index(self, name: str) -> int:
         """Return the number of a name, in the order in which names were given.
@@ -98,5 +92,13 @@ class NameBook:
         return self._index[name]
 
     def safe(self, index: int) -> str:
-        """Return the solver's name of the name with this number."""
+        """Return the solver's name of the name with this number; made when first asked for."""
+        for name in self._names[len(self._safe) : index + 1]:
+            stem = safe = safe_name(name)
+            count = 1
+            while safe in self._used:
+                count += 1
+                safe = f"{stem}_{count}"
+            self._used.add(safe)
+            self._safe.append(safe)
         return self._safe[index]

@@ -1,4 +1,7 @@
-"""`Program`: a linear or integer program, every constraint named, built from pairs, over PuLP."""
+"""`Program`: a linear or integer program, every constraint named, built from pairs.
+
+HiGHS takes it in a few calls; files and every other solver take it through PuLP.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,6 @@ from flownet.programs.rows import (
 from flownet.programs.solution import Floats, Outcome, ProgramSolution
 from flownet.programs.solvers import (
     choose_solver,
-    exported_variables,
     expression,
     make_solver,
     pulp_outcome,
@@ -69,15 +71,14 @@ class Program:
 
     def __init__(self, name: str = "program") -> None:
         self.name = name
-        self._problem = pulp.LpProblem(safe_name(name), pulp.LpMinimize)
         self._variables = NameBook("variable")
         self._constraints = NameBook("constraint")
-        self._columns: list[Any] = []
         self._whole: list[Variable] = []
         self._bounds: list[tuple[float, float]] = []
         self._rows: list[Kept] = []
         self._sides: list[float] = []
         self._cost: dict[Variable, float] = {}
+        self._maximize = False
         self._solver = "auto"
         self._live: Any = None
         self._live_rows = 0
@@ -86,7 +87,7 @@ class Program:
     def __repr__(self) -> str:
         """Return the program's size."""
         return (
-            f"Program({self.name!r}: {len(self._columns)} variables, {len(self._whole)} of them "
+            f"Program({self.name!r}: {len(self._bounds)} variables, {len(self._whole)} of them "
             f"whole, {len(self._rows)} constraints)"
         )
 
@@ -105,11 +106,8 @@ class Program:
         if math.isnan(low) or math.isnan(high) or low > high or low == math.inf:
             message = f"has bounds {low:g} and {high:g}: the lower may not exceed the upper"
             raise ParameterError([Fault("variable", "bounds", repr(name), message)])
-        safe = self._variables.add(name)
-        variable = Variable(len(self._columns))
-        kind = pulp.LpInteger if integer else pulp.LpContinuous
-        column = self._problem.add_variable(safe, finite(low), finite(high), kind)
-        self._columns.append(column)
+        self._variables.add(name)
+        variable = Variable(len(self._bounds))
         self._bounds.append((float(low), float(high)))
         if integer:
             self._whole.append(variable)
@@ -146,11 +144,9 @@ class Program:
                 "it needs at least one, and a finite right-hand side"
             )
             raise ParameterError([Fault("constraint", "", repr(name), message)])
-        safe = self._constraints.add(name)
-        left = expression([(self._columns[v], a) for v, a in terms.items()])
+        self._constraints.add(name)
         self._rows.append(Kept(list(terms), list(terms.values()), sense))
         self._sides.append(float(right_hand_side))
-        self._problem.addConstraint(compare(left, sense, float(right_hand_side)), safe)
 
     def constraints(self, rows: Iterable[Row]) -> None:
         """Add constraints, one for each row."""
@@ -159,18 +155,15 @@ class Program:
 
     def minimize(self, pairs: Pairs) -> None:
         """Set the objective: the least sum of coefficient times variable."""
-        self._objective(pairs, pulp.LpMinimize)
+        self._objective(pairs, maximize=False)
 
     def maximize(self, pairs: Pairs) -> None:
         """Set the objective: the largest sum of coefficient times variable."""
-        self._objective(pairs, pulp.LpMaximize)
+        self._objective(pairs, maximize=True)
 
-    def _objective(self, pairs: Pairs, sense: int) -> None:
+    def _objective(self, pairs: Pairs, *, maximize: bool) -> None:
         self._cost = merged("objective", pairs)
-        self._problem.sense = sense
-        self._problem.setObjective(
-            expression([(self._columns[v], a) for v, a in self._cost.items()])
-        )
+        self._maximize = maximize
         self._objective_changed = True
         if self._live is not None and not self._live.knows(list(self._cost)):
             self._live = None
@@ -182,22 +175,19 @@ class Program:
             message = "is not a finite right-hand side"
             raise ParameterError([Fault("constraint", name, f"{value:g}", message)])
         self._sides[index] = float(value)
-        row = self._problem.get_constraint_by_name(self._constraints.safe(index))
-        row.changeRHS(float(value))
         if self._live is not None and index < self._live_rows:
             self._live.change_row(index, *sides(self._rows[index].sense, float(value)))
 
     def set_bounds(self, variable: Variable, low: float, high: float) -> None:
         """Change the bounds of a variable, in the program and in the live model."""
-        column = self._columns[variable]
-        column.lowBound, column.upBound = finite(low), finite(high)
         self._bounds[variable] = (float(low), float(high))
         if self._live is not None and self._live.knows([variable]):
             self._live.change_bounds(variable, low, high)
 
     def write_lp(self, path: str | Path) -> None:
         """Write the program as a readable ``.lp`` file."""
-        self._problem.writeLP(str(path))
+        problem, _ = self._pulp_problem()
+        problem.writeLP(str(path))
 
     def columns(self) -> list[Column]:
         """Return the variables: name, bounds, and whether they are whole numbers."""
@@ -254,21 +244,42 @@ class Program:
         check_limits(time_limit, gap)
         chosen = self._solver = choose_solver(solver)
         self._live = None
-        asked = make_solver(chosen, time_limit, gap, relaxed=relaxed)
+        if chosen == "highs":
+            self._build_live_model()
+            self._live.run(time_limit, gap, None, relaxed=relaxed)
+            return self._live_solution(relaxed=relaxed)
+        problem, columns = self._pulp_problem()
         try:
-            stats = self._problem.solve(asked)
+            stats = problem.solve(make_solver(chosen, time_limit, gap, relaxed=relaxed))
         except pulp.PulpError as error:
             raise ProgramError(f"the solver '{chosen}' broke off: {error}") from error
-        if chosen == "highs":
-            self._take_live_model()
-            return self._live_solution(relaxed=relaxed)
         whole = bool(self._whole) and not relaxed
-        outcome = pulp_outcome(
-            self._problem, stats, self._columns, self._idle(), gap if whole else None
-        )
+        outcome = pulp_outcome(problem, stats, columns, self._idle(), gap if whole else None)
         if whole:
             outcome = dataclasses.replace(outcome, duals=np.empty(0), reduced_costs=np.empty(0))
         return self._solution(outcome, chosen)
+
+    def _pulp_problem(self) -> tuple[Any, list[Any]]:
+        """Return the program as it stands in PuLP's objects, and its variables."""
+        problem = pulp.LpProblem(
+            safe_name(self.name), pulp.LpMaximize if self._maximize else pulp.LpMinimize
+        )
+        whole = set(self._whole)
+        columns = [
+            problem.add_variable(
+                self._variables.safe(v),
+                finite(low),
+                finite(high),
+                pulp.LpInteger if v in whole else pulp.LpContinuous,
+            )
+            for v, (low, high) in enumerate(self._bounds)
+        ]
+        problem.setObjective(expression([(columns[v], a) for v, a in self._cost.items()]))
+        for index, (row, side) in enumerate(zip(self._rows, self._sides, strict=True)):
+            pairs = zip(row.variables, row.coefficients, strict=True)
+            left = expression([(columns[v], a) for v, a in pairs])
+            problem.addConstraint(compare(left, row.sense, side), self._constraints.safe(index))
+        return problem, columns
 
     def resolve(
         self,
@@ -307,8 +318,7 @@ class Program:
         self._live.add_rows(self._live_form(self._live_rows))
         self._live_rows = len(self._rows)
         if self._objective_changed:
-            maximize = self._problem.sense == pulp.LpMaximize
-            self._live.change_objective(self._cost_array(), maximize=maximize)
+            self._live.change_objective(self._cost_array(), maximize=self._maximize)
             self._objective_changed = False
         if start is not None and start.readable:
             known = [v for v in self._whole if self._live.knows([v])]
@@ -340,15 +350,13 @@ class Program:
         found = self._live.right_hand_side_ranges([self._constraints.index(n) for n in names])
         return {n: (float(low), float(high)) for n, (low, high) in zip(names, found, strict=True)}
 
-    def _take_live_model(self) -> None:
+    def _build_live_model(self) -> None:
+        """Hand the whole program to HiGHS in a few calls."""
         from flownet.programs.live import LiveModel  # CBC needs no highspy
 
-        place = np.full(len(self._columns), -1, dtype=np.int32)
-        number = {self._variables.safe(v): v for v in range(len(self._columns))}
-        for column, variable in enumerate(exported_variables(self._problem)):
-            if variable.name in number:  # all but the dummy of an empty objective
-                place[number[variable.name]] = column
-        self._live = LiveModel(self._problem.solverModel, place, self._idle(), self._whole)
+        self._live = LiveModel(np.array(self._bounds).reshape(-1, 2), self._whole)
+        self._live.change_objective(self._cost_array(), maximize=self._maximize)
+        self._live.add_rows(self._live_form(0))
         self._live_rows = len(self._rows)
         self._objective_changed = False
 
@@ -384,6 +392,6 @@ class Program:
         return idle
 
     def _cost_array(self) -> Floats:
-        cost: Floats = np.zeros(len(self._columns))
+        cost: Floats = np.zeros(len(self._bounds))
         cost[list(self._cost)] = list(self._cost.values())
         return cost

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,7 +15,8 @@ from flownet.programs.solution import Floats, Outcome, Status
 PULP_4: Final = hasattr(pulp.LpProblem, "exported_variables")
 """PuLP 4 keeps its model in compiled code and returns an object from solve."""
 
-_HIGHS_OPTIONS: Final = {
+OPTIONS: Final[dict[str, bool | float]] = {
+    "output_flag": False,
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
     "mip_abs_gap": 1e-9,
@@ -28,53 +28,6 @@ def expression(pairs: Sequence[tuple[Any, float]]) -> Any:
     """Return PuLP's expression of (variable, coefficient) pairs, each variable at most once."""
     build = pulp.LpAffineExpression.from_list if PULP_4 else pulp.LpAffineExpression
     return build(pairs)
-
-
-def exported_variables(problem: Any) -> list[Any]:
-    """Return the variables that PuLP hands to a solver, in the order of the solver's columns."""
-    return list(problem.exported_variables() if PULP_4 else problem.variables())
-
-
-class _BulkHiGHS(pulp.HiGHS):  # type: ignore[misc]  # PuLP 3 ships no types
-    """PuLP 3's HiGHS, handed the whole program in two calls, as PuLP 4 does by itself."""
-
-    def buildSolverModel(self, lp: Any) -> None:  # noqa: N802  # PuLP's name
-        """Fill the live model with PuLP's variables and constraints."""
-        variables, constraints = lp.variables(), lp.constraints()
-        cost = np.zeros(len(variables))
-        low = np.full(len(variables), -math.inf)
-        high = np.full(len(variables), math.inf)
-        for column, variable in enumerate(variables):
-            variable.index = column
-            low[column] = -math.inf if variable.lowBound is None else variable.lowBound
-            high[column] = math.inf if variable.upBound is None else variable.upBound
-        for variable, coefficient in lp.objective.items():
-            cost[variable.index] = coefficient
-        none = np.empty(0, dtype=np.int32)
-        model = lp.solverModel
-        model.addCols(len(variables), cost, low, high, 0, none, none, np.empty(0))
-        if lp.sense == pulp.LpMaximize:
-            model.changeObjectiveSense(_highspy().ObjSense.kMaximize)
-        whole = [v.index for v in variables if v.cat == pulp.LpInteger] if self.mip else []
-        set_integrality(model, whole, integer=True)
-        starts: list[int] = []
-        columns: list[int] = []
-        coefficients: list[float] = []
-        for row, constraint in enumerate(constraints):
-            constraint.index = row
-            starts.append(len(columns))
-            columns.extend([variable.index for variable in constraint.expr])
-            coefficients.extend(constraint.expr.values())
-        sides = [(constraint.getLb(), constraint.getUb()) for constraint in constraints]
-        model.addRows(
-            len(constraints),
-            np.array([-math.inf if side[0] is None else side[0] for side in sides]),
-            np.array([math.inf if side[1] is None else side[1] for side in sides]),
-            len(columns),
-            np.array(starts, dtype=np.int32),
-            np.array(columns, dtype=np.int32),
-            np.array(coefficients, dtype=np.float64),
-        )
 
 
 def _highspy() -> Any:
@@ -140,8 +93,6 @@ def _cbc_path() -> str:
 def make_solver(name: str, time_limit: float | None, gap: float | None, *, relaxed: bool) -> Any:
     """Return PuLP's solver object for a name from `choose_solver`."""
     limits = {"msg": False, "mip": not relaxed, "timeLimit": time_limit, "gapRel": gap}
-    if name == "highs":
-        return (pulp.HiGHS if PULP_4 else _BulkHiGHS)(**limits, **_HIGHS_OPTIONS)
     if name == "cbc":
         return pulp.COIN_CMD(path=_cbc_path(), **limits)
     return pulp.getSolver(name, **limits)
