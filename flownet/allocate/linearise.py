@@ -17,8 +17,11 @@ Values are those of a delay (or a loss) that falls as servers are added, convex 
 servers, ``inf`` where they are not enough.
 """
 
-_START = (0.25, 1.0, 4.0)
-"""Starting points lie this many times the square root of the load above the load."""
+_START = (0.6, 1.0, 1.5)
+"""Starting points lie so many times as far above the load as where money is well spent."""
+_FAR = 1e6
+_HALVINGS = 40
+_SEEN = 24
 _ROUNDING = 1e-9
 _FLAT = 8.0
 """So many times the root of the load above the load, hardly any delay is left."""
@@ -138,15 +141,69 @@ def whole_step_above(servers: Floats, offset: Floats) -> Floats:
     return above
 
 
+def likely_servers(
+    servers: Floats,
+    load: Floats,
+    weight: Floats,
+    price: Floats,
+    money: float,
+    *,
+    moved: bool = False,
+) -> Floats:
+    r"""Return servers near which money is well spent, by Kleinrock's square root.
+
+    .. math:: c_i = \max\bigl(c_i^0,\; a_i + K\sqrt{a_i w_i / p_i}\bigr),
+              \qquad \sum_i p_i (c_i - c_i^0) = B
+
+    Parameters
+    ----------
+    servers, load, weight : array, shape (n,)
+        At present; offered; what a delayed job counts.
+    price : array, shape (n,)
+        Of one more; where there is none (nan) it counts as the mean of the others.
+    money : float
+        B.
+    moved : bool
+        Whether servers can be moved too: they are then taken as money, all at one price.
+
+    References
+    ----------
+    Kleinrock (1964), Communication Nets.
+
+    Examples
+    --------
+    >>> one = np.ones(2)
+    >>> likely_servers(one * 2, np.array([1.0, 1.9]), one, one, 1.0).round(2).tolist()
+    [2.0, 3.0]
+    """
+    known = np.isfinite(price) & (price > 0)
+    usual = float(price[known].mean()) if known.any() else 1.0
+    paid = np.where(known, price, usual)
+    size = np.sqrt(np.maximum(load * weight, 0.0) / paid)
+    now = np.where(np.isfinite(servers), servers, 0.0)
+    if moved:
+        money, paid = float(now.sum()) + money / usual, np.ones_like(paid)
+        now, size = np.zeros_like(now), size * np.sqrt(np.where(known, price, usual))
+
+    def spent(factor: float) -> float:
+        return float((paid * np.maximum(load + factor * size - now, 0.0)).sum())
+
+    least, most = 0.0, 1.0
+    while spent(most) < money and most < _FAR:
+        most *= 2.0
+    for _ in range(_HALVINGS):
+        middle = (least + most) / 2
+        least, most = (middle, most) if spent(middle) < money else (least, middle)
+    likely: Floats = np.maximum(now, load + most * size)
+    return likely
+
+
 def starting_points(
-    services: Integers, servers: Floats, load: Floats, low: Floats, high: Floats
+    services: Integers, servers: Floats, load: Floats, low: Floats, high: Floats, likely: Floats
 ) -> tuple[Integers, Floats]:
-    r"""Return the first points to touch: the present, and the load plus multiples of its root.
+    r"""Return the first points to touch: the present, and around where money is well spent.
 
-    .. math:: c = a + \beta\sqrt{a}, \qquad \beta = 1/4,\ 1,\ 4
-
-    Where delay trades against capacity the optimum is near the load plus its square root, so that
-    a few lines there spare most rounds of refinement.
+    .. math:: c = a + \beta\,(c^* - a), \qquad \beta = 0.6,\ 1,\ 1.5
 
     Parameters
     ----------
@@ -154,6 +211,8 @@ def starting_points(
         The services whose curves are wanted.
     servers, load, low, high : array, shape (n,)
         Present servers, offered load, and the bounds within which the points are kept.
+    likely : array, shape (n,)
+        c*, see `likely_servers`.
 
     Returns
     -------
@@ -161,7 +220,8 @@ def starting_points(
         Services and points, without repetitions.
     """
     load, low, high = load[services], low[services], high[services]
-    points = [servers[services], *(load + beta * np.sqrt(load) for beta in _START)]
+    spare = np.maximum(likely[services] - load, 0.1 * np.sqrt(load))
+    points = [servers[services], *(load + beta * spare for beta in _START)]
     pairs = {
         (int(i), float(c))
         for column in points
@@ -189,40 +249,71 @@ def not_convex(cuts: Cuts, points: Floats, values: Floats) -> Booleans:
     points, values : array, shape (r, k)
         Known points of the same curves; nan where there is none.
     """
-    line = cuts.at(points)
-    tolerance = 1e-6 * (1.0 + np.abs(values)) + 1e-9 * np.abs(cuts.slope * points)
-    return np.asarray((line > values + tolerance).any(axis=0))
+    tolerance = _tolerance(values, cuts.slope * points)
+    return np.asarray((cuts.at(points) > values + tolerance).any(axis=0))
 
 
-def bent_at_steps(curve: Curve, service: int, low: float, high: float) -> bool:
-    """Return whether a curve is not convex at low, low + 1, ... up to `high`.
+def _tolerance(values: Floats, rises: Floats) -> Floats:
+    """Return by how much rounding may put a line above a point of its own curve."""
+    allowed: Floats = 1e-6 * (1.0 + np.abs(values)) + 1e-9 * np.abs(rises)
+    return allowed
+
+
+def bent_at_steps(curve: Curve, services: Integers, low: Floats, high: Floats) -> Integers:
+    """Return the services whose curve is not convex at low, low + 1, ... up to `high`.
+
+    Parameters
+    ----------
+    curve : callable
+        See `Curve`.
+    services : array of int, shape (k,)
+        Which ones.
+    low, high : array, shape (k,)
+        First and last number of servers of each.
 
     Examples
     --------
     >>> def waves(services, servers):
     ...     return 9 - servers + np.sin(2 * servers), np.zeros_like(servers)
-    >>> bent_at_steps(waves, 0, 1.0, 6.0)
-    True
+    >>> bent_at_steps(waves, np.array([0]), np.array([1.0]), np.array([6.0])).tolist()
+    [0]
     """
-    points = np.arange(low, high + _ROUNDING)
-    services = np.full(points.size, service, dtype=np.int64)
-    values, _ = curve(services, points)
-    _refuse_infinite(services, points, values, np.zeros_like(values))
+    counts = np.maximum(np.floor(high - low + _ROUNDING).astype(np.int64) + 1, 0)
+    owner = np.repeat(np.arange(services.size), counts)
+    step = np.arange(owner.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    points = low[owner] + step
+    values, _ = curve(services[owner], points)
+    _refuse_infinite(services[owner], points, values, np.zeros_like(values))
     size = np.abs(values[:-2]) + 2 * np.abs(values[1:-1]) + np.abs(values[2:])
-    return bool((np.diff(values, 2) < -1e-9 * size - 1e-12).any())
+    bent = np.diff(values, 2) < -1e-9 * size - 1e-12
+    bent &= owner[:-2] == owner[2:]
+    return np.unique(services[owner[:-2][bent]])
 
 
-def bent_between(curve: Curve, service: int, low: float, high: float) -> bool:
-    """Return whether a curve, seen at points ever closer to `low`, lies below its tangents.
+def bent_between(curve: Curve, services: Integers, low: Floats, high: Floats) -> Integers:
+    """Return the services whose curve, seen ever closer to `low`, lies below its tangents.
+
+    Parameters
+    ----------
+    curve, services, low, high
+        As for `bent_at_steps`.
 
     Examples
     --------
     >>> def waves(services, servers):
     ...     return 9 - servers + np.sin(2 * servers), -1 + 2 * np.cos(2 * servers)
-    >>> bent_between(waves, 0, 1.0, 6.0)
-    True
+    >>> bent_between(waves, np.array([0]), np.array([1.0]), np.array([6.0])).tolist()
+    [0]
     """
-    points = low + (high - low) * np.geomspace(1e-3, 1.0, 24)
-    cuts, values = tangents(curve, np.full(points.size, service, dtype=np.int64), points)
-    column = np.broadcast_to(points[:, None], (points.size, points.size))
-    return bool(not_convex(cuts, column, np.broadcast_to(values[:, None], column.shape)).any())
+    share = np.geomspace(1e-3, 1.0, _SEEN)
+    points = low[:, None] + (high - low)[:, None] * share
+    owner = np.repeat(services, _SEEN)
+    lines, values = tangents(curve, owner, points.ravel())
+    value, slope = values.reshape(points.shape), lines.slope.reshape(points.shape)
+    intercept = lines.intercept.reshape(points.shape)
+    bent = np.zeros(services.size, dtype=bool)
+    for k in range(_SEEN):  # every line against one point of its curve
+        line = intercept + slope * points[:, [k]]
+        known = value[:, [k]]
+        bent |= (line > known + _tolerance(known, slope * points[:, [k]])).any(axis=1)
+    return services[bent]

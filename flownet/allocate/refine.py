@@ -19,6 +19,7 @@ from flownet.allocate.linearise import (
     Curve,
     Cuts,
     interpolated,
+    likely_servers,
     not_convex,
     starting_points,
     tangents,
@@ -140,9 +141,16 @@ def refined(model: Model, services: list[int], effort: Effort) -> Course | None:
         course.value, course.plan = math.inf, plan_of(model, solution, whole=False)
         if not _branch(course, curved, effort):
             return None
-    if not course.suspects:
+    if not course.suspects and (given.integer or _may_waste(given, course)):
         tidy(course, effort, fix_servers=True)
     return course
+
+
+def _may_waste(given: Given, course: Course) -> bool:
+    """Return whether the same servers may be reached for less: not where money is short."""
+    free = bool((given.exchanges.cost <= 0).any() or (given.price <= 0).any())
+    short = abs(course.duals.get("budget", 0.0)) > PROVEN
+    return free or not short or bool(np.isfinite(given.refund).any())
 
 
 def _table(model: Model, i: int, effort: Effort) -> bool:
@@ -176,7 +184,11 @@ def _add_starting_lines(model: Model, family: Family, curved: Integers) -> None:
     given = model.given
     low, high = within_reach(given, model.need, model.offset)
     services = np.array([i for i in curved if i in family.value and low[i] <= high[i]], np.int64)
-    services, points = starting_points(services, given.servers, given.load, low, high)
+    load = given.cases[family.case].load
+    likely = likely_servers(
+        given.servers, load, family.weight, given.price, given.money, moved=len(given.exchanges) > 0
+    )
+    services, points = starting_points(services, given.servers, load, low, high, likely)
     if given.integer:
         points = whole_step_above(points, model.offset[services])
     if services.size:
@@ -245,8 +257,8 @@ def _cut(
             return solution
         again = model.program.resolve(time_limit=effort.left(), relaxed=True)
         if not again.readable:
-            if again.status == "no_solution":  # out of time: what is known so far stands
-                return solution
+            if again.status == "no_solution" or (again.status == "failed" and course.gap < 1.0):
+                return solution  # out of time, or of digits: what is known so far stands
             if again.status == "infeasible":  # the curves show what the first lines did not
                 raise no_allocation(again, model)
             raise ProgramError(f"refining the curves broke off: {again.why_not()}")

@@ -203,12 +203,11 @@ def _looked_over(given: Given) -> Given:
     low, high = within_reach(given, model.need, model.offset)
     top = region_of_interest(given.load, low, high)
     bent_in = bent_at_steps if given.integer else bent_between
-    bent |= {
-        i
-        for family in model.families
-        for i in family.value
-        if given.convex[i] and top[i] > low[i] and bent_in(family.curve, i, low[i], top[i])
-    }
+    for family in model.families:
+        seen = [i for i in family.value if given.convex[i] and top[i] > low[i]]
+        services = np.array(seen, dtype=np.int64)
+        if seen:
+            bent |= set(bent_in(family.curve, services, low[services], top[services]).tolist())
     if bent and not given.integer:
         _refuse_divisible(given, bent)
     convex = given.convex.copy()

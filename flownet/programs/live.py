@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import highspy
 import numpy as np
@@ -22,6 +22,7 @@ _STOPPED = (
     highspy.HighsModelStatus.kSolutionLimit,
     highspy.HighsModelStatus.kInterrupt,
 )
+_LOST = (highspy.HighsModelStatus.kSolveError, highspy.HighsModelStatus.kUnknown)
 _CAREFUL = 400
 """Integer programs of up to so many columns are solved without presolve."""
 _FEASIBLE = 2  # HiGHS' code of a primal solution that meets all constraints
@@ -48,7 +49,7 @@ class LiveModel:
     """
 
     def __init__(self, bounds: Floats, whole: Sequence[int]) -> None:
-        self._model = highspy.Highs()
+        self._model: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in OPTIONS.items():
             self._model.setOptionValue(option, value)
         self._count = len(bounds)
@@ -110,6 +111,13 @@ class LiveModel:
         careful = bool(self._whole) and not relaxed and model.getNumCol() <= _CAREFUL
         model.setOptionValue("presolve", "off" if careful else "choose")
         model.run()
+        for way in ("simplex", "ipm"):  # from the beginning, where it has lost its way
+            if model.getModelStatus() not in _LOST:
+                break
+            model.clearSolver()
+            model.setOptionValue("solver", way)
+            model.run()
+        model.setOptionValue("solver", "choose")
 
     def start_from(self, variables: Sequence[int], values: Floats) -> None:
         """Offer values of some variables as a start for branch and bound."""
@@ -167,13 +175,13 @@ class LiveModel:
         """Return between which right-hand sides each row's dual stays what it is."""
         solution = self._model.getSolution()
         duals, values = solution.row_dual, solution.row_value
+        lp = self._model.getLp()
+        lows, highs = lp.row_lower_, lp.row_upper_
         slack: dict[int, tuple[float, float]] = {}
         for row in rows:
-            _, low, high, _ = self._model.getRow(row)
-            if abs(duals[row]) < 1e-12 and low != high:
-                activity = float(values[row])
-                above = (activity, math.inf) if math.isfinite(high) else (-math.inf, activity)
-                slack[row] = above
+            if abs(duals[row]) < 1e-12 and lows[row] != highs[row]:
+                activity, end = float(values[row]), math.isfinite(highs[row])
+                slack[row] = (activity, math.inf) if end else (-math.inf, activity)
         if len(slack) == len(rows):
             return [slack[row] for row in rows]
         status, ranging = self._model.getRanging()

@@ -12,6 +12,7 @@ from flownet.allocate.linearise import (
     bent_at_steps,
     bent_between,
     interpolated,
+    likely_servers,
     not_convex,
     region_of_interest,
     starting_points,
@@ -82,9 +83,19 @@ def test_starting_points_keep_to_their_bounds_and_repeat_nothing() -> None:
         load=np.array([4.0, 9.0, 1.0]),
         low=np.array([0.0, 0.0, 1.5]),
         high=np.array([7.0, 99.0, 99.0]),
+        likely=np.array([6.0, 9.0, 3.0]),
     )
-    assert services.tolist() == [0, 0, 0, 2, 2, 2]
-    assert points.tolist() == [4.5, 6.0, 7.0, 1.5, 2.0, 5.0]
+    assert services.tolist() == [0, 0, 0, 2, 2, 2, 2]
+    assert points == pytest.approx([5.2, 6.0, 7.0, 1.5, 2.2, 3.0, 4.0])
+
+
+def test_likely_servers_are_kleinrocks_where_all_is_bought() -> None:
+    # Kleinrock (1964): c_i = a_i + sqrt(a_i d_i) / d_i * slack / sum sqrt(a_j d_j)
+    load, price, money = np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 0.5]), 20.0
+    slack = money - load @ price
+    best = load + np.sqrt(load * price) / price * slack / np.sqrt(load * price).sum()
+    likely = likely_servers(np.zeros(3), load, np.ones(3), price, money)
+    assert likely == pytest.approx(best, rel=1e-6)
 
 
 def test_a_point_below_a_line_is_noticed() -> None:
@@ -99,10 +110,22 @@ def test_the_curves_of_theory_are_found_convex(load: float) -> None:
     first = float(math.floor(load) + 1)
     top = float(region_of_interest(np.array([load]), np.array([first]), np.array([math.inf]))[0])
     waiting = curve_of(lambda _, c: number_waiting(int(c), load))
-    assert not bent_at_steps(waiting, 0, first, top)
+    one, low, high = np.array([0]), np.array([first]), np.array([top])
+    assert not bent_at_steps(waiting, one, low, high).size
     # Erlang's loss: convex in the servers (Messerli 1972, Bell System Technical Journal 51)
-    assert not bent_at_steps(curve_of(lambda _, c: erlang_b(int(c), load)), 0, 0.0, top)
-    assert not bent_between(mm1, 0, 1.0 + 1e-6, 40.0)
+    assert not bent_at_steps(curve_of(lambda _, c: erlang_b(int(c), load)), one, low * 0, high).size
+    assert not bent_between(mm1, one, np.array([1.0 + 1e-6]), np.array([40.0])).size
+
+
+def test_only_the_bent_of_several_curves_are_named() -> None:
+    def curve(services, servers):
+        bump = np.where(services == 1, np.sin(2 * servers), 0.0)
+        slope = np.where(services == 1, 2 * np.cos(2 * servers), 0.0)
+        return 100 / servers + bump, -100 / servers**2 + slope
+
+    all_three, low, high = np.arange(3), np.full(3, 20.0), np.array([40.0, 30.0, 21.0])
+    assert bent_at_steps(curve, all_three, low, high).tolist() == [1]
+    assert bent_between(curve, all_three, low, high).tolist() == [1]
 
 
 def test_the_region_of_interest_ends_where_delay_does() -> None:
