@@ -199,8 +199,10 @@ def _title(finding: Finding, table: pd.DataFrame) -> str:
     row, column, part = str(table.index[i]), str(table.columns[j]), float(values[i, j])
     growing = str(finding.attribution.attrs["units"]) != "job"
     what = f"jobs per {finding.network.time_unit} of its growth" if growing else "jobs delayed"
-    whole = f"{figure(part)} of the {figure(float(values[i].sum()))} {what} at {row}"
-    return f"{whole} are its own doing" if row == column else f"{whole} are {_by(finding)} {column}"
+    seen = float(values[i].sum())
+    share = "All" if part > 0.995 * seen else f"{figure(part)} of the"
+    whole = f"{share} {figure(seen)} {what} at {row} are"
+    return f"{whole} its own doing" if row == column else f"{whole} {_by(finding)} {column}"
 
 
 def _faint(color: str) -> str:

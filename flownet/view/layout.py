@@ -72,13 +72,15 @@ def grid(graph: nx.DiGraph, entries: list[ServiceName], width: float, narrow: fl
     on in a band below.
     """
     ordered = _ordered(graph, layers(graph, entries))
+    fit = max(1, int(width // narrow))
     tallest = max(9, math.ceil(1.6 * math.sqrt(len(graph))))
+    if len(ordered) == 1:  # nothing flows on: no need to stand in one column
+        tallest = max(3, math.ceil(len(graph) / fit))
     columns: list[list[ServiceName]] = []
     for members in ordered:
         parts = math.ceil(len(members) / tallest)
         size = math.ceil(len(members) / parts)
         columns += [members[i : i + size] for i in range(0, len(members), size)]
-    fit = max(1, int(width // narrow))
     bands = math.ceil(len(columns) / fit)
     per_band = math.ceil(len(columns) / bands)
     at: dict[ServiceName, tuple[int, int, float]] = {}

@@ -28,6 +28,8 @@ LEVELS = (
 """Color of a service by the share of its servers held, light to dark: readable in gray too."""
 MANY = 40
 """From so many services on, all is smaller."""
+LETTER = 0.6
+"""Width of a bold letter of a sans serif face, on average, in units of its height."""
 COLUMNS = (
     "servers", "occupancy", "arrival_rate", "number_waiting", "number_blocked",
     "number_held_in_transfer", "number_outside", "growth_rate", "loss_rate",
@@ -107,7 +109,8 @@ def draw(
     entries = [name for name, rate in zip(names, external, strict=True) if rate > 0]
     small = len(names) >= MANY
     places = grid(network.graph, entries, width - 2 * MARGIN, SMALL if small else NARROW)
-    sizes = _sizes(places, width, small=small)
+    longest = max((len(network.label(name)) for name in names), default=0)
+    sizes = _sizes(places, width, longest, small=small)
     corner = {
         name: (
             MARGIN + 24 + column * sizes.pitch,
@@ -140,13 +143,13 @@ def draw(
     )
 
 
-def _sizes(places: Grid, width: float, *, small: bool) -> Sizes:
+def _sizes(places: Grid, width: float, longest: int, *, small: bool) -> Sizes:
     """Return the sizes with which the grid fills the width."""
     pitch = min(WIDE, (width - 2 * MARGIN - 24) / places.columns)
     box = min(204.0, pitch - max(24.0, 0.26 * pitch))
     letters = 10.0 if small else 13.5 if box >= 180 else 11.5
-    lines = 1 if box >= 180 else 2
-    details = 1 if small or lines == 1 else 2
+    lines = 1 if LETTER * letters * longest <= box - 12 else 2
+    details = 1 if small or box >= 180 else 2
     height = (8 if small else 14) + (letters + 3) * lines + (letters + 2) * details
     row = height + (24 if small else 46)
     tops, top = [], 40.0
@@ -289,7 +292,7 @@ def fitted(text: str, width: float, letters: float, lines: int) -> tuple[str, ..
     """
     plain = " ".join(text.split())
     broad = sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in plain)
-    room = int(width / (0.6 * letters) * len(plain) / max(broad, 1))
+    room = int(width / (LETTER * letters) * len(plain) / max(broad, 1))
     kept = textwrap.wrap(plain, max(room, 4), max_lines=lines, placeholder="…")
     if kept and kept[-1] == "…" and len(kept) < lines + 1:  # one word that fills more than a line
         kept = textwrap.wrap(plain[: max(room, 4) * lines - 1] + "…", max(room, 4))[:lines]
