@@ -259,7 +259,7 @@ def _time_axes(drawn: go.Figure, text: str, *, stretched: bool) -> None:
         drawn.update_xaxes(type="log", dtick="D2", title={"text": text + ", logarithmic"})
     else:
         drawn.update_xaxes(rangemode="tozero", title={"text": text})
-    drawn.update_yaxes(tickformat=".0%", range=[0, 1.02])
+    drawn.update_yaxes(tickformat=".0%", range=[-0.04, 1.02])
 
 
 def _lines(drawn: go.Figure, lines: list[tuple[float, str, str]]) -> None:
