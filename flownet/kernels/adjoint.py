@@ -78,6 +78,7 @@ def row_pullback(
     inputs: Columns,
     which: Sequence[str],
     adjoints: Sequence[Floats],
+    step: float = STEP,
 ) -> Columns:
     """Return the derivatives of a weighted sum of outputs, where rows do not touch each other.
 
@@ -90,6 +91,8 @@ def row_pullback(
         The inputs asked for.
     adjoints : sequence of arrays
         The weight of each output, shaped like it.
+    step : float
+        Relative step of the differences.
 
     Returns
     -------
@@ -110,10 +113,10 @@ def row_pullback(
             value = whole[place]
             scale = np.abs(whole).reshape(whole.shape[0], -1).max(axis=1, initial=0.0)
             size = np.where(value != 0, np.abs(value), np.where(scale > 0, scale, 1.0))
-            step = np.where(np.isfinite(size), STEP * size, 0.0)
+            moved = np.where(np.isfinite(size), step * size, 0.0)
             high, low = whole.copy(), whole.copy()
-            high[place] = value + step
-            low[place] = np.where(value > 0, np.maximum(value - step, 0.0), value)
+            high[place] = value + moved
+            low[place] = np.where(value > 0, np.maximum(value - moved, 0.0), value)
             width = np.where(np.isfinite(size), high[place], 0.0)
             width -= np.where(np.isfinite(size), low[place], 0.0)
             pair = [outputs({**inputs, name: changed}) for changed in (high, low)]

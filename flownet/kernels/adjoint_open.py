@@ -14,7 +14,7 @@ from flownet.kernels.adjoint import (
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers, Measures
 from flownet.kernels.decomposition_flows import Flows
 from flownet.kernels.decomposition_stations import LIMITED, Stations, make_stations, pass_on
-from flownet.kernels.decomposition_streams import Streams
+from flownet.kernels.decomposition_streams import ROUNDING, Streams
 from flownet.kernels.decomposition_waits import waits_at
 from flownet.kernels.traffic import reachable_states
 from flownet.kernels.traffic_solvers import route_sources
@@ -76,7 +76,7 @@ def open_gradient(
     whole = [weight + ahead if name == "throughput" else weight
              for name, weight in zip(_OUTPUTS, own, strict=True)]  # fmt: skip
     slopes = row_pullback(outputs, inputs, INPUTS, whole)
-    return _collect(compiled, measures, worth, slopes, source)
+    return by_parameters(compiled, measures, worth, slopes, source)
 
 
 _OUTPUTS = (
@@ -149,6 +149,7 @@ def _streams(stations: Stations, arrival: Floats) -> Streams:
     second = (arrival * stations.second).sum(axis=1) / safe
     square = np.where(time > 0.0, time * time, 1.0)
     scv = np.where(time > 0.0, np.maximum(second / square - 1.0, 0.0), 1.0)
+    scv[np.abs(scv - 1.0) < ROUNDING] = 1.0  # an exponential law, and its cheaper formula
     none = np.zeros(0)
     nowhere = np.zeros(0, dtype=np.uint32)
     start = np.zeros(n + 1, dtype=np.uint32)
@@ -172,7 +173,7 @@ def _jacobian(outputs: object, inputs: Columns) -> Floats:
     return np.where(nearly, np.broadcast_to(np.eye(classes), jacobian.shape), jacobian)
 
 
-def _collect(
+def by_parameters(
     compiled: CompiledNetwork,
     measures: Measures,
     worth: Floats,

@@ -75,12 +75,12 @@ def solve_compressed(
     Bretthauer, Heese, Pun, Coe (2011), Prod. Oper. Manag. 20:439.
     """
     layout = lay_out(compiled)
-    settled, standing = _settle(compiled, layout, tolerance, max_sweeps)
+    settled, standing = settle(compiled, layout, tolerance, max_sweeps)
     factors = line_factors(compiled, layout, settled.flows, settled.held, settled.chains)
     return to_measures(compiled, layout, settled, factors, standing)
 
 
-def _settle(
+def settle(
     compiled: CompiledNetwork, layout: Layout, tolerance: float, max_sweeps: int
 ) -> tuple[Settled, tuple[int, int, float]]:
     """Return the fixed point, and status, sweeps and residual."""

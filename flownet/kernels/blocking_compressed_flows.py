@@ -176,7 +176,7 @@ def solve_class_flows(compiled: CompiledNetwork, layout: Layout, accepted: Accep
     admitted = internal * accept[:, None] + external * accept_outside[:, None]
     done = admitted * accepted.served[:, None]
     route = done.ravel()[layout.origin] * compiled.route_probability
-    return _with_times(compiled, layout, internal + external, external, admitted, done, route)
+    return with_times(compiled, layout, internal + external, external, admitted, done, route)
 
 
 def _arrivals(
@@ -226,7 +226,7 @@ def overflowing(
     return np.asarray(sent * np.where(spills, 1.0 - accepted.accept, 0.0)[:, None])
 
 
-def _with_times(
+def with_times(
     compiled: CompiledNetwork,
     layout: Layout,
     arrivals: Floats,

@@ -197,13 +197,13 @@ def sweep(given: Given, state: State) -> tuple[Floats, Floats, Floats, Floats, F
         held[j] = _held(given, wait, j)
         if not given.chained[j]:
             continue
-        place = _place(given, state, wait, held, j)
+        place = place_of(given, state, wait, held, j)
         chain = solve_chain(place)
         for k in range(FIELDS):
             figures[j, k] = chain[k]
         vacant[j] = chain.vacant
         wait[j] = chain.wait
-        served[j] = _served(given, chain, j, held[j])
+        served[j] = served_share(given, chain, j, held[j])
     return wait, held, vacant, served, figures
 
 
@@ -217,7 +217,7 @@ def _held(given: Given, wait: Floats, j: int) -> float:
 
 
 @njit
-def _served(given: Given, chain: Chain[float], j: int, held: float) -> float:
+def served_share(given: Given, chain: Chain[float], j: int, held: float) -> float:
     """Return the share of j's admitted that complete: less who give up, less what piles up."""
     admitted = given.admitted[j]
     if chain.gives_up > 0.0 and chain.ratio < 1.0:
@@ -233,7 +233,7 @@ def _served(given: Given, chain: Chain[float], j: int, held: float) -> float:
 
 
 @njit
-def _place(given: Given, state: State, wait: Floats, held: Floats, j: int) -> Place:
+def place_of(given: Given, state: State, wait: Floats, held: Floats, j: int) -> Place:
     """Gather what j's chain is made of."""
     first, last = given.first_above[j], given.first_above[j + 1]
     sources, share, load = np.empty(last - first), np.ones(last - first), np.empty(last - first)

@@ -16,6 +16,7 @@ NEGLIGIBLE = 1e-17
 OVERFLOW = 1e300
 HALF_STEPS = 60  # nodes on either side in the quadrature of the fractional part
 STEP = 0.075
+EULER = 0.57721566490153286
 
 
 @njit
@@ -37,6 +38,37 @@ def fractional_inverse(servers: float, load: float) -> tuple[float, float, float
         by_servers += part * log
         by_load -= part * servers * x / (load * (load + x))
     return value, by_servers, by_load
+
+
+@njit
+def scaled_exponential_integral(x: float) -> float:
+    """Return e^x E1(x), the derivative of 1/B by the servers at none, for x > 0.
+
+    The series below 1, the continued fraction beyond; relative error below 1e-14.
+
+    References
+    ----------
+    Abramowitz and Stegun 1964, 5.1.11 and 5.1.22.
+    """
+    if x < 1.0:
+        total, term = -EULER - math.log(x), -1.0
+        for k in range(1, 40):
+            term *= -x / k
+            total += term / k
+            if abs(term) < NEGLIGIBLE:
+                break
+        return math.exp(x) * total
+    below = x + 1.0
+    c, d = 1e300, 1.0 / below
+    value = d
+    for k in range(1, 200):
+        below += 2.0
+        d = 1.0 / (below - k * k * d)
+        c = below - k * k / c
+        value *= c * d
+        if abs(c * d - 1.0) < 1e-15:
+            break
+    return value
 
 
 @njit
@@ -96,10 +128,11 @@ def inverse_excess_slopes(servers: float, load: float) -> tuple[float, float, fl
             return total, by_servers, by_load
         if by_servers > OVERFLOW or -by_load > OVERFLOW or total > OVERFLOW:
             return math.inf, 0.0, 0.0
-    rest, rest_by_servers, rest_by_load = fractional_inverse(left, load)
-    rest -= 1.0
     if left == 0.0:
-        rest, rest_by_load = 0.0, 0.0
+        rest, rest_by_servers, rest_by_load = 0.0, scaled_exponential_integral(load), 0.0
+    else:
+        rest, rest_by_servers, rest_by_load = fractional_inverse(left, load)
+        rest -= 1.0
     by_servers += term * (harmonic * rest + rest_by_servers)
     by_load += term * (rest_by_load - count / load * rest)
     return total + term * rest, by_servers, by_load

@@ -10,7 +10,9 @@ import numpy as np
 
 from flownet.kernels import compiled as code
 from flownet.kernels.adjoint import Gradient
+from flownet.kernels.adjoint_blocking import blocking_gradient
 from flownet.kernels.adjoint_open import open_gradient
+from flownet.kernels.adjoint_product_form import product_form_gradient
 from flownet.kernels.blocking_compressed import solve_compressed
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.decomposition import (
@@ -189,7 +191,7 @@ METHODS: Final[dict[str, Method]] = {
             "traffic equations; every service as M/M/c (or as an infinite server, or processor "
             "sharing) on its own, which is exact here",
             _none,
-            gradient=open_gradient,
+            gradient=product_form_gradient,
         ),
         Method(
             "decomposition",
@@ -213,6 +215,7 @@ METHODS: Final[dict[str, Method]] = {
             "a small Markov chain a service over the jobs there, those that wait for a place there "
             "and its own blocked servers, coupled by a fixed point",
             _in_words(_blocking_strains, STRAINS),
+            gradient=blocking_gradient,
             iterates=True,
         ),
         Method(
