@@ -9,8 +9,13 @@ if TYPE_CHECKING:
     from flownet.allocate.pareto import ParetoFront, pareto
     from flownet.allocate.plan import Plan
     from flownet.allocate.reallocate import reallocate
+    from flownet.constraint.bounds import bounds, closed_bounds
+    from flownet.constraint.demand_limit import DemandLimit, demand_limit
     from flownet.constraint.find import Finding, find_constraint
+    from flownet.constraint.focusing import FiveSteps, five_steps
+    from flownet.constraint.regions import SaturationRegions, saturation_regions
     from flownet.constraint.sensitivity import Sensitivities, sensitivities
+    from flownet.constraint.stages import ConstraintPath, constraint_path
     from flownet.errors import FlownetError, NetworkError
     from flownet.network.model import Network, check
     from flownet.readers.documents import read, write
@@ -62,6 +67,16 @@ _PLACES = {
     "Finding": "flownet.constraint.find",
     "sensitivities": "flownet.constraint.sensitivity",
     "Sensitivities": "flownet.constraint.sensitivity",
+    "constraint_path": "flownet.constraint.stages",
+    "ConstraintPath": "flownet.constraint.stages",
+    "five_steps": "flownet.constraint.focusing",
+    "FiveSteps": "flownet.constraint.focusing",
+    "demand_limit": "flownet.constraint.demand_limit",
+    "DemandLimit": "flownet.constraint.demand_limit",
+    "saturation_regions": "flownet.constraint.regions",
+    "SaturationRegions": "flownet.constraint.regions",
+    "bounds": "flownet.constraint.bounds",
+    "closed_bounds": "flownet.constraint.bounds",
     "reallocate": "flownet.allocate.reallocate",
     "Plan": "flownet.allocate.plan",
     "pareto": "flownet.allocate.pareto",
@@ -90,10 +105,13 @@ _PLACES = {
 
 __all__ = [
     "Comparison",
+    "ConstraintPath",
+    "DemandLimit",
     "Design",
     "EstimatedNetwork",
     "ExactChain",
     "Finding",
+    "FiveSteps",
     "FlownetError",
     "GoalSeek",
     "Ledger",
@@ -103,6 +121,7 @@ __all__ = [
     "ParetoFront",
     "Plan",
     "Prediction",
+    "SaturationRegions",
     "Scenario",
     "Sensitivities",
     "Simulation",
@@ -113,12 +132,17 @@ __all__ = [
     "TestOfChange",
     "TimeInSystem",
     "XmR",
+    "bounds",
     "check",
+    "closed_bounds",
     "compare",
+    "constraint_path",
+    "demand_limit",
     "exact_chain",
     "example",
     "examples",
     "find_constraint",
+    "five_steps",
     "from_event_log",
     "goal_seek",
     "paired",
@@ -127,6 +151,7 @@ __all__ = [
     "read",
     "reallocate",
     "report",
+    "saturation_regions",
     "sensitivities",
     "simulate",
     "solve",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from flownet.constraint import words
 from flownet.constraint.attribution import flow_attribution
+from flownet.constraint.blame import Seen, blame, both_sides
 from flownet.constraint.limits import ThroughputLimit, throughput_limit
 from flownet.constraint.relief import Progress, relief_of
 from flownet.display import html_of_text
@@ -53,9 +55,9 @@ class Finding:
     ranking : pandas.DataFrame
         One row a service with a limit: elasticity, relief (one more server), relief_per_money,
         delay_seen, delay_caused, load_ratio, occupancy; largest elasticity first.
-    attribution : pandas.DataFrame
+    flow : pandas.DataFrame
         Delay seen at (rows), held up by (columns); rows add up to the delay seen. It explains who
-        holds whose places; `ranking` says where capacity helps.
+        holds whose places, and finds nothing: `attribution` says who is the cause.
     throughput_limit : ThroughputLimit
         How far demand can grow before a service saturates, with its dual.
     """
@@ -67,13 +69,65 @@ class Finding:
     constraint_set: tuple[ServiceName, ...]
     symptoms: tuple[ServiceName, ...]
     ranking: pd.DataFrame = dataclasses.field(repr=False)
-    attribution: pd.DataFrame = dataclasses.field(repr=False)
+    flow: pd.DataFrame = dataclasses.field(repr=False)
     throughput_limit: ThroughputLimit
+
+    @cached_property
+    def attribution(self) -> pd.DataFrame:
+        """What is seen at (rows), caused by lack of capacity at (columns); see `attribute`."""
+        return self.attribute()
+
+    @cached_property
+    def causes(self) -> pd.DataFrame:
+        """Seen, caused and their difference by service; a cause has more caused than seen."""
+        return both_sides(self.attribution)
+
+    def attribute(self, seen: Seen = "service", caused: Seen = "service") -> pd.DataFrame:
+        """Return what is seen, divided by whose lack of capacity causes it.
+
+        Parameters
+        ----------
+        seen : {'service', 'class', 'organisation'}
+            What the rows stand for.
+        caused : {'service', 'organisation'}
+            What the columns stand for; by organisation is the quicker where there are few.
+
+        Returns
+        -------
+        pandas.DataFrame
+            In the unit of the goal (``.attrs["units"]``); negative where more capacity at the
+            column makes more be seen at the row. Rows add up to what is seen, less what no
+            capacity takes away (``.attrs["rest"]``, held transfers). Where jobs are lost and the
+            goal is ``throughput``: who does not get served.
+
+        Raises
+        ------
+        ParameterError
+            For another row or column, or where nothing finite can be divided.
+        UnconvergedError
+            Where a network on the path of relief cannot be solved.
+
+        Notes
+        -----
+        The capacities of all services grow together, c / (1 - t), waiting rooms and demand as they
+        are; each service is charged with what it changes on the way (`path_causes`).
+        """
+        return blame(self.solution, self.goal, seen, caused)
 
     @property
     def network(self) -> Network:
         """The network that was looked at."""
         return self.solution.network
+
+    @property
+    def attributed(self) -> bool:
+        """Whether `attribution` has been asked for; `to_dict` holds it then."""
+        return "attribution" in self.__dict__
+
+    @property
+    def chain(self) -> str:
+        """Who causes how much of what is seen where most is seen, and who waits for whom."""
+        return words.chain(self)
 
     @property
     def headline(self) -> str:
@@ -85,7 +139,7 @@ class Finding:
         return words.explain(self)
 
     def __repr__(self) -> str:
-        """Return three lines: headline, standing, one warning."""
+        """Return five lines: constraint, where it is seen, best relief, standing, a warning."""
         return words.summary(self)
 
     def _repr_html_(self) -> str:
@@ -102,6 +156,7 @@ def find_constraint(
     method: str = "auto",
     *,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Finding:
     """Return where the constraint of `network` is, told from the symptoms.
 
@@ -115,6 +170,8 @@ def find_constraint(
         The method to solve with, ``auto`` by default; the same one solves every change.
     progress : callable, optional
         Called with (done, total) while the services are tried one by one.
+    **options
+        As for `solve`.
 
     Returns
     -------
@@ -132,18 +189,19 @@ def find_constraint(
 
     Notes
     -----
-    The network is solved three times for every service with finitely many servers: with its rate
-    raised and lowered by 0.1 %, and with one more server.
+    Elasticities come from one adjoint solve (see `sensitivities`), where the method has one, else
+    from two more solutions a service. Relief is exact: one more solution a service, of the 400
+    with the largest elasticity at most (nan for the others).
     """
     check_goal(goal)
-    solution = solve(network, method)
+    solution = solve(network, method, **options)
     if not solution.converged:
         message = f"the network could not be solved by '{solution.method}': no finding can be given"
         raise UnconvergedError(message)
     value = goal_value(solution, goal)
     relief = relief_of(solution, goal, value, progress)
-    attribution = _attribution(solution)
-    ranking = _ranking(solution, relief.elasticity, relief.relief, attribution)
+    flow = _flow(solution)
+    ranking = _ranking(solution, relief.elasticity, relief.relief, flow)
     constraint_set = _constraint_set(ranking, exact=solution.exact)
     return Finding(
         solution=solution,
@@ -151,14 +209,14 @@ def find_constraint(
         value=value,
         constraint=constraint_set[0] if constraint_set else None,
         constraint_set=constraint_set,
-        symptoms=_symptoms(ranking, attribution, constraint_set),
+        symptoms=_symptoms(ranking, flow, constraint_set),
         ranking=ranking,
-        attribution=attribution,
+        flow=flow,
         throughput_limit=_limit(solution.compilation),
     )
 
 
-def _attribution(solution: Solution) -> pd.DataFrame:
+def _flow(solution: Solution) -> pd.DataFrame:
     names = list(solution.compilation.services)
     frame = pd.DataFrame(
         flow_attribution(solution.measures),
@@ -170,9 +228,7 @@ def _attribution(solution: Solution) -> pd.DataFrame:
     return frame
 
 
-def _ranking(
-    solution: Solution, elasticity: Any, relief: Any, attribution: pd.DataFrame
-) -> pd.DataFrame:
+def _ranking(solution: Solution, elasticity: Any, relief: Any, flow: pd.DataFrame) -> pd.DataFrame:
     """Return one row a limited service, largest elasticity first."""
     services = solution.services
     cost = solution.compilation.cost_per_server
@@ -183,8 +239,8 @@ def _ranking(
             "elasticity": elasticity + 0.0,  # no negative zeros
             "relief": relief,
             "relief_per_money": per_money,
-            "delay_seen": attribution.sum(axis=1).to_numpy(),
-            "delay_caused": attribution.sum(axis=0).to_numpy(),
+            "delay_seen": flow.sum(axis=1).to_numpy(),
+            "delay_caused": flow.sum(axis=0).to_numpy(),
             "load_ratio": services["load_ratio"],
             "utilization": services["utilization"],
             "occupancy": services["occupancy"],
@@ -205,17 +261,17 @@ def _constraint_set(ranking: pd.DataFrame, *, exact: bool) -> tuple[ServiceName,
 
 
 def _symptoms(
-    ranking: pd.DataFrame, attribution: pd.DataFrame, constraint_set: tuple[ServiceName, ...]
+    ranking: pd.DataFrame, flow: pd.DataFrame, constraint_set: tuple[ServiceName, ...]
 ) -> tuple[ServiceName, ...]:
     """Return where much delay is seen that is mostly held up elsewhere, most first."""
-    total = float(attribution.to_numpy().sum())
+    total = float(flow.to_numpy().sum())
     if not total > 0:
         return ()
     seen = ranking["delay_seen"].drop(list(constraint_set)).sort_values(ascending=False)
     return tuple(
         name
         for name, delay in seen.items()
-        if delay >= SEEN * total and attribution.loc[name, name] < 0.5 * delay
+        if delay >= SEEN * total and flow.loc[name, name] < 0.5 * delay
     )
 
 

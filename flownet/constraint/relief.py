@@ -8,14 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flownet.constraint.gradient import gradient_of
 from flownet.errors import UnconvergedError
 from flownet.kernels.change import with_servers, with_service_rate
-from flownet.kernels.compiled import CompiledNetwork, Floats
+from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats
 from flownet.solvers.goals import GoalValue, goal_value
+from flownet.solvers.objective import objective_of
 from flownet.solvers.solution import Solution
 
 STEP = 1e-3
 """Relative step of the service rate in the central difference: its error is of order 1e-6."""
+
+TRIED = 400
+"""So many services at most are tried with one more server: those of the largest elasticity."""
 
 NOISE = 1e-6
 """Elasticities below this, and relief below this share of the goal, are 0: a residual of 1e-9 in
@@ -30,7 +35,7 @@ class Relief(NamedTuple):
     elasticity: Floats
     """(n,) % of improvement of the goal for 1 % more service rate there, all else fixed."""
     relief: Floats
-    """(n,) gain in the goal from one more server (exact difference), nan where not asked for."""
+    """(n,) gain in the goal from one more server (exact difference), nan where not tried."""
 
 
 def relief_of(
@@ -60,24 +65,59 @@ def relief_of(
     Notes
     -----
     Where a backlog grows at present, J is its total growth rate: delay has no finite value then.
-    Central differences with a relative step of 1e-3; where the goal becomes infinite on the
-    slower side (a service close to its limit), the difference is taken on the faster side only.
+    By one adjoint solve where the method has one. Else by central differences with a relative step
+    of 1e-3; where the goal becomes infinite on the slower side (a service close to its limit), the
+    difference is taken on the faster side only.
     """
     arrays = solution.compilation.arrays
-    count = arrays.servers.size
-    elasticity, relief = np.zeros(count), np.zeros(count)
-    limited = np.isfinite(arrays.servers) & (solution.measures.arrival_rate.sum(axis=1) > 0)
-    for done, i in enumerate(np.flatnonzero(limited)):
+    limited = visited(solution)
+    elasticity = elasticities(solution, goal, value, progress)
+    relief = np.where(limited, np.nan, 0.0)
+    chosen = np.flatnonzero(limited)
+    leaders = chosen[np.argsort(-elasticity[chosen], kind="stable")][:TRIED]
+    for done, i in enumerate(leaders):
         if progress is not None:
-            progress(done, int(limited.sum()))
-        elasticity[i] = _elasticity(solution, goal, value, int(i))
+            progress(done, leaders.size)
         more = with_servers(arrays, int(i), float(arrays.servers[i]) + 1.0)
         relief[i] = _solved(solution, more, goal).gain_over(value)
     noise = NOISE * max(1.0, abs(amount(value, growing=value.growth > 0)))
-    return Relief(
-        np.where(np.abs(elasticity) < NOISE, 0.0, elasticity),
-        np.where(np.abs(relief) < noise, 0.0, relief),
-    )
+    return Relief(elasticity, np.where(np.abs(relief) < noise, 0.0, relief))
+
+
+def visited(solution: Solution) -> Booleans:
+    """Tell which services have finitely many servers, and somebody to serve."""
+    finite = np.isfinite(solution.compilation.arrays.servers)
+    return np.asarray(finite & (solution.measures.arrival_rate.sum(axis=1) > 0))
+
+
+def elasticities(
+    solution: Solution, goal: str, value: GoalValue, progress: Progress | None = None
+) -> Floats:
+    """Return the elasticity of every service, 0 where it has none; see `relief_of`."""
+    limited = visited(solution)
+    elasticity = _by_adjoint(solution, goal, value)
+    if elasticity is None:
+        elasticity = np.zeros(limited.size)
+        chosen = np.flatnonzero(limited)
+        for done, i in enumerate(chosen):
+            if progress is not None:
+                progress(done, chosen.size)
+            elasticity[i] = _elasticity(solution, goal, value, int(i))
+    return np.where(limited & (np.abs(elasticity) >= NOISE), elasticity, 0.0)
+
+
+def _by_adjoint(solution: Solution, goal: str, value: GoalValue) -> Floats | None:
+    """Return all elasticities by one adjoint solve; None where the method has none."""
+    objective = objective_of(solution, goal)
+    now = amount(value, growing=value.growth > 0)
+    if now == 0 or not math.isfinite(now):
+        return np.zeros(solution.compilation.arrays.servers.size)
+    gradient = gradient_of(solution, objective)
+    if gradient is None:
+        return None
+    # 1 % more rate is 1 % less time
+    by_time = (solution.compilation.arrays.service_time * gradient.service_time).sum(axis=1)
+    return np.asarray(-objective.gain * by_time / abs(now))
 
 
 def _solved(solution: Solution, arrays: CompiledNetwork, goal: str) -> GoalValue:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flownet.constraint.gradient import gradient_of
 from flownet.constraint.parameters import UNITS, WHOLE, Parameter, parameters_of
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, UnconvergedError, UnknownNameError
-from flownet.kernels.adjoint import Gradient
 from flownet.network.model import Network
 from flownet.network.values import nearest
 from flownet.solvers.objective import Goal, Objective, objective_of
@@ -123,6 +123,7 @@ def sensitivities(
     method: str = "auto",
     *,
     parameters: Sequence[str] | None = None,
+    where: Sequence[Any] | None = None,
     steps: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -151,6 +152,8 @@ def sensitivities(
         Of ``servers``, ``waiting_room``, ``service_time``, ``service_scv``,
         ``external_arrival_rate``, ``arrival_scv``, ``patience``, ``routing_probability``,
         ``transfer_delay``; all by default.
+    where : sequence of str, optional
+        Services, or routes as ``'a -> b'``; all by default.
     steps : bool
         Whether servers and places are also changed by one, up and down, and solved again.
     progress : callable, optional
@@ -200,7 +203,22 @@ def sensitivities(
         message = f"the network could not be solved by '{solution.method}': it has no derivatives"
         raise UnconvergedError(message)
     objective = objective_of(solution, goal)
-    return _sensitivities(solution, objective, chosen, steps=steps, progress=progress)
+    every = parameters_of(solution.compilation, chosen)
+    if where is not None:
+        every = _there(every, [str(each) for each in where], solution)
+    return _sensitivities(solution, objective, every, steps=steps, progress=progress)
+
+
+def _there(every: list[Parameter], places: list[str], solution: Solution) -> list[Parameter]:
+    known = {each.where for each in every} | {str(name) for name in solution.compilation.services}
+    faults = [
+        Fault("where", "", repr(place), f"has no parameter{nearest(place, known)}")
+        for place in places
+        if place not in known
+    ]
+    if faults:
+        raise UnknownNameError(faults)
+    return [each for each in every if each.where in places]
 
 
 def _checked(parameters: Sequence[str] | None) -> tuple[str, ...]:
@@ -221,29 +239,14 @@ def _checked(parameters: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parameters))
 
 
-def gradient_of(solution: Solution, objective: Objective) -> Gradient | None:
-    """Return the gradient of an objective by an adjoint solve; None where there is none."""
-    linear = objective.linear(solution)
-    if linear is None:
-        return None
-    gradient = solution.gradient(linear.weights)
-    if gradient is None:
-        return None
-    return gradient._replace(
-        servers=gradient.servers + linear.by_servers,
-        external_arrival_rate=gradient.external_arrival_rate + linear.by_arrivals,
-    )
-
-
 def _sensitivities(
     solution: Solution,
     objective: Objective,
-    names: tuple[str, ...],
+    every: list[Parameter],
     *,
     steps: bool,
     progress: Progress | None,
 ) -> Sensitivities:
-    every = parameters_of(solution.compilation, names)
     gradient = gradient_of(solution, objective)
     slopes = [math.nan if gradient is None else each.slope(gradient) for each in every]
     how = [ADJOINT] * len(every)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 from flownet.display import figure
 
 if TYPE_CHECKING:
     from flownet.constraint.find import Finding
     from flownet.network.model import ServiceName
+
+SHOWN: Final = 0.05
+"""A cause is named from this share of what is seen on."""
+MOST_NAMED: Final = 4
 
 
 def _name(finding: Finding, service: ServiceName) -> str:
@@ -36,6 +41,13 @@ def _unit(finding: Finding) -> str:
 def headline(finding: Finding) -> str:
     """Return the finding in a sentence or two."""
     if finding.constraint is None:
+        return _constraint(finding)
+    return " ".join(line for line in (_constraint(finding), _where_it_is_seen(finding)) if line)
+
+
+def _constraint(finding: Finding) -> str:
+    """Return where the constraint is, and what capacity there is worth."""
+    if finding.constraint is None:
         return f"No service limits the goal '{finding.goal}': more capacity would improve nothing."
     leader = finding.constraint
     row = finding.ranking.loc[leader]
@@ -51,12 +63,10 @@ def headline(finding: Finding) -> str:
         + ", ".join(_name(finding, name) for name in finding.constraint_set)
         + ", which cannot be told apart"
     )
-    lines = [
+    return (
         f"{which}: 1 % more capacity there {change} {verb} by {row['elasticity']:.2g} %, and one "
         f"more {_server(finding, leader)} by {figure(float(row['relief']))} {_unit(finding)}."
-    ]
-    lines.append(_where_it_is_seen(finding))
-    return " ".join(line for line in lines if line)
+    )
 
 
 def _where_it_is_seen(finding: Finding) -> str:
@@ -94,7 +104,7 @@ def _where_it_is_seen(finding: Finding) -> str:
 
 
 def summary(finding: Finding) -> str:
-    """Return three lines: headline, standing, one warning."""
+    """Return five lines: the constraint, where it is seen, what helps most, standing, a warning."""
     solution = finding.solution
     kind = "exact" if solution.exact else "approximate"
     scale = finding.throughput_limit.scale
@@ -102,7 +112,91 @@ def summary(finding: Finding) -> str:
     standing = f"  method {solution.method} ({kind}); servers are enough for {limit}"
     warnings = solution.warnings
     last = f"  warning: {warnings[0]}" if warnings else "  no warnings"
-    return "\n".join([headline(finding), standing, last])
+    seen = _where_it_is_seen(finding) if finding.constraint is not None else ""
+    return "\n".join(
+        [
+            _constraint(finding),
+            f"  {seen or 'No delay is seen anywhere.'}",
+            f"  {_best_relief(finding)}",
+            standing,
+            last,
+        ]
+    )
+
+
+def _best_relief(finding: Finding) -> str:
+    """Return where one more server helps most, and one more unit of money."""
+    tried = finding.ranking[finding.ranking["relief"].notna()]
+    if tried.empty or not tried["relief"].max() > 0:
+        return "One more server would improve nothing anywhere."
+    best = tried["relief"].idxmax()
+    text = (
+        f"One more {_server(finding, best)} helps most at {_name(finding, best)}: "
+        f"{figure(float(tried.loc[best, 'relief']))} {_unit(finding)}"
+    )
+    priced = tried["relief_per_money"].dropna()
+    if not priced.empty and priced.max() > 0:
+        text += f"; per {finding.network.currency or 'unit of money'} at "
+        text += _name(finding, priced.idxmax())
+    return text + "."
+
+
+def chain(finding: Finding) -> str:
+    """Return in words where most is seen, who causes how much of it, and the way there."""
+    matrix = finding.attribution
+    rest = matrix.attrs["rest"]
+    seen = matrix.sum(axis=1) + [rest[name] for name in matrix.index]
+    if not float(seen.max()) > 0:
+        return "Nothing is held up anywhere."
+    worst = seen.idxmax()
+    parts = matrix.loc[worst].sort_values(ascending=False)
+    each, said = _per_job(finding, worst, float(seen[worst]))
+    named = [
+        f"{figure(each * float(part))} for lack of {_server(finding, name)}s at "
+        + ("the same place" if name == worst else _name(finding, name))
+        for name, part in parts.items()
+        if part >= SHOWN * float(seen[worst])
+    ]
+    text = f"At {_name(finding, worst)} {said}"
+    text += ": " + ", ".join(named[:MOST_NAMED]) + "." if named else "."
+    way = _way(finding, worst)
+    if len(way) > 1:
+        steps = ", ".join(f"{_name(finding, a)} for {_name(finding, b)}" for a, b in pairwise(way))
+        text += f" Who waits for whom: {steps}."
+    worse = parts[parts <= -SHOWN * float(seen[worst])]
+    if len(worse):
+        other = worse.index[-1]
+        text += (
+            f" More {_server(finding, other)}s at {_name(finding, other)} alone would add to it."
+        )
+    return text
+
+
+def _per_job(finding: Finding, service: ServiceName, seen: float) -> tuple[float, str]:
+    """Return what a unit of what is seen means to each job, and all of it in words."""
+    arrivals = float(finding.solution.services.loc[service, "arrival_rate"])
+    time = finding.network.time_unit
+    if finding.value.growth > 0 and finding.goal != "throughput":
+        return 1.0, f"{figure(seen)} jobs per {time} pile up"
+    if finding.goal == "cost":
+        money = finding.network.currency or "money"
+        return 1.0, f"delay and loss cost {figure(seen)} {money} per {time}"
+    if finding.solution.can_turn_away:
+        lost = finding.goal == "throughput"
+        what = f"jobs per {time} are lost" if lost else "jobs are delayed, with the price of losses"
+        return 1.0, f"{figure(seen)} {what}"
+    each = 1.0 / arrivals if arrivals > 0 else 0.0
+    return each, f"each job is held up {figure(each * seen)} {time}s"
+
+
+def _way(finding: Finding, service: ServiceName) -> list[ServiceName]:
+    """Return whom a service mostly waits for, whom that one waits for, and so on."""
+    blocked, way = finding.solution.blocked_by, [service]
+    while True:
+        ahead = blocked.loc[way[-1]].drop(way)
+        if ahead.empty or not float(ahead.max()) > 0:
+            return way
+        way.append(ahead.idxmax())
 
 
 def explain(finding: Finding) -> str:
@@ -110,16 +204,19 @@ def explain(finding: Finding) -> str:
     binding = ", ".join(f"'{finding.network.label(s)}'" for s in finding.throughput_limit.binding)
     lines = [
         headline(finding),
-        "How: the network was solved again with the service rate of each service a little higher "
-        "and lower (elasticity: % of improvement of the goal per % of capacity), and with one more "
-        "server there (relief). The constraint is the largest elasticity; where the delay is seen "
-        "does not enter.",
+        "How: elasticity is the % of improvement of the goal per % of service rate, from one "
+        "adjoint solve of the method's equations or, where it has none, from solving again with "
+        "each rate a little higher and lower; relief is the exact difference with one more server. "
+        "The constraint is the largest elasticity; where the delay is seen does not enter.",
         f"Limit: with nobody lost on the way and no blocking, the servers are enough for "
         f"{figure(finding.throughput_limit.scale)} times the present demand"
         + (f"; first to saturate: {binding}." if binding else ".")
         + " Blocking can lower this.",
-        "Attribution: every place held at a service is followed to the work that holds it, there "
-        "or further on; this explains who holds whose places, and does not rank relief.",
+        "Attribution (.attribution): what is seen at each service, divided among those whose "
+        "lack of capacity causes it, while all capacities grow together until nobody waits; "
+        "negative where more capacity upstream only moves the queue. Beside it, .flow follows "
+        "every held place to the work that holds it: this explains who holds whose places, and "
+        "does not find the constraint.",
         finding.solution.explain(),
     ]
     return "\n".join(lines)
@@ -129,6 +226,7 @@ def plain_values(finding: Finding) -> dict[str, Any]:
     """Return the finding as plain values for JSON, tables as lists of rows."""
     from flownet.solvers.tables import records
 
+    asked = {"attribution": records(finding.attribution)} if finding.attributed else {}
     return {
         "goal": finding.goal,
         "value": records(finding.value.value),
@@ -138,7 +236,8 @@ def plain_values(finding: Finding) -> dict[str, Any]:
         "symptoms": list(finding.symptoms),
         "headline": headline(finding),
         "ranking": records(finding.ranking),
-        "attribution": records(finding.attribution),
+        "flow": records(finding.flow),
         "throughput_limit": records(finding.throughput_limit.to_dict()),
         "solution": finding.solution.to_dict(),
+        **asked,
     }

@@ -81,13 +81,13 @@ def test_elasticities_of_an_mm1_queue_have_their_closed_form():
     assert finding.ranking.loc["a", "elasticity"] == pytest.approx(2 + 0.8 / 0.2, rel=1e-4)
 
 
-def test_attribution_adds_up_to_the_delay_seen_and_follows_the_chain_of_beds():
+def test_the_flow_adds_up_to_the_delay_seen_and_follows_the_chain_of_beds():
     finding = fn.find_constraint(line(short_last=True))
     seen = finding.solution.services["delay"]
-    assert finding.attribution.sum(axis=1).to_numpy() == pytest.approx(seen.to_numpy(), rel=1e-9)
+    assert finding.flow.sum(axis=1).to_numpy() == pytest.approx(seen.to_numpy(), rel=1e-9)
     # nobody is ever blocked at the last service, so its delay is its own
-    assert finding.attribution.loc["last", "last"] == pytest.approx(seen["last"])
-    assert finding.attribution["last"].sum() > finding.attribution["middle"].sum()
+    assert finding.flow.loc["last", "last"] == pytest.approx(seen["last"])
+    assert finding.flow["last"].sum() > finding.flow["middle"].sum()
 
 
 def test_overload_is_ranked_by_the_growth_of_the_backlog():
