@@ -188,7 +188,8 @@ def _direction(
     services, classes = list(compilation.services), list(compilation.classes)
     added = np.zeros(external.shape)
     faults = []
-    for key, value in direction.items():
+    asked: dict[Any, Any] = dict(direction)
+    for key, value in asked.items():
         number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
         if not number or not 0 <= value < math.inf:
             faults.append(Fault("direction", str(key), repr(value), "must be finite, at least 0"))

@@ -105,7 +105,7 @@ class SaturationRegions:
         }
 
 
-def mix_of(mix: Mapping[str, float], classes: Sequence[str]) -> Floats:
+def mix_of(mix: Mapping[str, Any], classes: Sequence[str]) -> Floats:
     """Return the shares of the classes in a mix, checked."""
     faults = [
         Fault("mix", str(name), repr(value), "is not a class that enters; known are "
@@ -224,8 +224,9 @@ def _region(points: Floats, i: int) -> Floats:
         b_eq=[1.0],
         bounds=[(0.0, None)] * classes + [(None, float(np.abs(points).max()))],
     )
-    inside = found.status == 0 and found.x[-1] >= -SAME * float(np.abs(points).max())
-    return found.x[None, :-1] if inside else np.zeros((0, classes))
+    best = np.zeros(0) if found.x is None else np.asarray(found.x)
+    inside = found.status == 0 and best[-1] >= -SAME * float(np.abs(points).max())
+    return best[None, :-1] if inside else np.zeros((0, classes))
 
 
 def _cut(corners: Floats, limit: Floats, scale: float) -> Floats:

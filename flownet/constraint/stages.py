@@ -129,9 +129,10 @@ def constraint_path(
     ['a', 'b']
     """
     check_goal(goal)
+    asked: list[tuple[str, Any]] = [("stages", stages), ("most", most)]
     faults = [
         Fault("constraint_path", name, repr(value), "must be a whole number, at least 1")
-        for name, value in (("stages", stages), ("most", most))
+        for name, value in asked
         if isinstance(value, bool) or not isinstance(value, int) or value < 1
     ]
     if faults:
@@ -204,7 +205,7 @@ class _Walk:
     def step(self) -> None:
         """Give the constraint one more server."""
         leader = int(self.leader) if self.leader is not None else 0
-        name = self._name(leader)
+        name = self.solution.compilation.services[leader]
         if not self.passed or self.passed[-1] != name:
             self.passed.append(name)
         arrays = self.solution.compilation.arrays
