@@ -11,6 +11,7 @@ from flownet.errors import ParameterError
 from flownet.kernels import simulation_memory as at
 from flownet.kernels.compiled import Calendars, CompiledNetwork, Floats, Integers, Measures
 from flownet.kernels.simulation_loop import run as run_events
+from flownet.kernels.simulation_profile_setup import Profile
 from flownet.kernels.simulation_setup import (
     Memory,
     build_memory,
@@ -146,6 +147,23 @@ def _checked(horizon: float, warmup: float, batches: int, max_jobs: int) -> None
         )
 
 
+def batch_ends(warmup: float, horizon: float, batches: int, unit: float = 0.0) -> Floats:
+    """Return the ends of the batches; see `simulate_once`.
+
+    Examples
+    --------
+    >>> batch_ends(24.0, 200.0, 4, 24.0).tolist()
+    [48.0, 96.0, 144.0, 200.0]
+    """
+    whole = int((horizon - warmup) / unit * (1.0 + 1e-12)) if unit > 0.0 else 0
+    if whole == 0:
+        return np.linspace(warmup, horizon, batches + 1)[1:]
+    number = min(batches, whole)
+    ends = warmup + unit * np.floor(whole * np.arange(1, number + 1) / number)
+    ends[-1] = horizon
+    return np.asarray(ends)
+
+
 def simulate_once(
     compiled: CompiledNetwork,
     calendars: Calendars | None = None,
@@ -154,10 +172,12 @@ def simulate_once(
     seed: int | np.random.SeedSequence,
     warmup: float = 0.0,
     batches: int = 20,
+    batch_unit: float = 0.0,
     time_limits: ArrayLike = (),
     preemptive: ArrayLike = False,
     max_jobs: int = 1 << 20,
     trace_rows: int = 0,
+    profile: Profile | None = None,
 ) -> SimulationRun:
     """Simulate a network once from empty, and count what happens between warm-up and horizon.
 
@@ -175,6 +195,9 @@ def simulate_once(
         T up to which nothing is counted, >= 0.
     batches : int
         Number of batches of equal length between warm-up and horizon, >= 1.
+    batch_unit : float
+        T, above 0 where batches shall be whole multiples of it: they are then as equal as that
+        allows, and fewer where they would be shorter; the rest belongs to the last.
     time_limits : array_like (m,)
         Times from admission to exit, in T; the jobs that leave within each are counted.
     preemptive : bool or array_like (n,) of bool
@@ -184,6 +207,8 @@ def simulate_once(
         The run stops when more jobs than this are in the network or wait outside, >= 1.
     trace_rows : int
         The most rows of the trace; 0 for none.
+    profile : Profile, optional
+        The cycle by whose steps numbers are kept in the tallies.
 
     Returns
     -------
@@ -236,11 +261,12 @@ def simulate_once(
             limits=limits,
             jobs=min(_FIRST_JOBS, max_jobs),
             rows=_TRACE_CHUNK if trace_rows > 0 else 0,
+            profile=profile,
         )
         m, running = _advance(m, warmup, max_jobs, recorder)
         m.q[m.sketch : m.samples] = 0
         snapshots, backlog = [snapshot(m)], [_backlog(m)]
-        for mark in np.linspace(warmup, horizon, batches + 1)[1:]:
+        for mark in batch_ends(warmup, horizon, batches, batch_unit):
             if not running:
                 break
             m, running = _advance(m, float(mark), max_jobs, recorder)

@@ -11,6 +11,7 @@ from flownet.kernels.simulation_calendars import change_servers, time_of
 from flownet.kernels.simulation_deadlock import resolve
 from flownet.kernels.simulation_events import close_hole, open_hole, plan
 from flownet.kernels.simulation_lists import free_job, new_job
+from flownet.kernels.simulation_profile import tick
 from flownet.kernels.simulation_service import end_service, end_wait, give_up_place, vacate
 from flownet.kernels.simulation_sharing import share_out
 from flownet.kernels.simulation_variates import exponential, next_word, uniform, variate
@@ -166,6 +167,9 @@ def _happen(m: Address, event: int) -> None:
         freed = _end_transfer(m, event)
     elif kind == at.CHANGE:
         change_servers(m, event)
+        freed = at.NONE
+    elif kind == at.TICK:
+        tick(m, event)
         freed = at.NONE
     else:
         if kind == at.SHARED:

@@ -27,6 +27,7 @@ OUTSIDE: Final = 6
 SOURCE: Final = 7  # a state: the next arrival from outside
 SHARED: Final = 8  # a service: the next completion under processor sharing
 CHANGE: Final = 9  # a calendar of servers: their next change
+TICK: Final = 10  # the profile: the end of its present step
 
 # What the event loop returns.
 DONE: Final = 0
@@ -237,6 +238,33 @@ BUCKETS: Final = 1 + OCTAVES * STEPS
 STEP_END: Final = 0  # f, from the beginning of the cycle
 STEP_VALUE: Final = 1  # f
 STEP_WORDS: Final = 2
+
+# ---- profile: sums by service and step of a cycle, also an event
+(
+    PROFILE_STEP,  # number of the present step
+    PROFILE_STEPS,
+    PROFILE_ROUNDS,  # whole cycles passed
+    PROFILE_WIDTH,  # f, length of a step
+    GATHERED,  # f, time up to which the cells are right
+    PROFILE_SERVICES,
+    PROFILE_CLASSES,
+    PROFILE_STATES,  # address of the first state
+    PROFILE_TIMES,  # address of the time spent in each step (f)
+    PROFILE_CELLS,  # address of the sums (f), by step, service and measure
+    PROFILE_LAST,  # address of what was gathered up to GATHERED (f), by service and measure
+    PROFILE_WORDS,
+) = range(2, 14)
+
+# ---- measures of the profile
+(
+    CELL_WAITING,
+    CELL_IN_SERVICE,
+    CELL_BLOCKED,
+    CELL_HELD,
+    CELL_OUTSIDE,
+    CELL_ARRIVALS,
+    CELLS,
+) = range(7)
 
 # ---- pair of services, the one blocked for the other
 (

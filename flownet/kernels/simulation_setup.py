@@ -38,6 +38,7 @@ from flownet.kernels.simulation_calendar_setup import (
     plan_changes,
 )
 from flownet.kernels.simulation_loop import plan_arrival
+from flownet.kernels.simulation_profile_setup import Profile, begin_profile, profile_words
 from flownet.kernels.simulation_words import handle
 
 _SMALLEST_SCV = 1e-3  # a thousand phases are not told from a constant
@@ -73,6 +74,7 @@ class Memory(NamedTuple):
     pairs: int
     calendars: int
     steps: int
+    profile: int
     limits: int
     within: int
     left: int
@@ -85,7 +87,7 @@ class Memory(NamedTuple):
     def events(self) -> int:
         """The most events that are planned at one time, beside those of jobs."""
         n, width, _ = self.counts
-        return n * (width + 1) + (self.steps - self.calendars) // at.CALENDAR_WORDS
+        return n * (width + 1) + (self.steps - self.calendars) // at.CALENDAR_WORDS + 1
 
 
 def _table(words: NDArray[Word], first: int, count: int, width: int) -> NDArray[Word]:
@@ -251,7 +253,13 @@ def _fill_classes(m: Memory, limits: int) -> None:
     q[:, at.SKETCH] = m.sketch + number * at.BUCKETS
 
 
-def _lay_out(c: CompiledNetwork, calendars: Calendars | None, limits: int, blocking: int) -> Memory:
+def _lay_out(
+    c: CompiledNetwork,
+    calendars: Calendars | None,
+    profile: Profile | None,
+    limits: int,
+    blocking: int,
+) -> Memory:
     """Return memory without jobs, all words 0."""
     n, width = c.service_time.shape
     lengths = {
@@ -263,6 +271,7 @@ def _lay_out(c: CompiledNetwork, calendars: Calendars | None, limits: int, block
         "pairs": blocking * at.PAIR_WORDS,
         "calendars": number_of_calendars(calendars) * at.CALENDAR_WORDS,
         "steps": number_of_steps(calendars) * at.STEP_WORDS,
+        "profile": profile_words(profile, n),
         "limits": limits,
         "within": width * limits,
         "left": width * width,
@@ -331,6 +340,7 @@ def build_memory(
     limits: Floats,
     jobs: int,
     rows: int,
+    profile: Profile | None = None,
 ) -> Memory:
     """Return an empty network at time 0 with the first arrivals planned.
 
@@ -345,6 +355,8 @@ def build_memory(
         Times in the system whose share of jobs is counted, in T.
     jobs, rows : int
         For how many jobs and rows of the trace there is room at first.
+    profile : Profile, optional
+        The cycle by whose steps numbers are kept.
 
     Returns
     -------
@@ -357,7 +369,7 @@ def build_memory(
     """
     compiled = at_the_start(compiled, calendars)
     keys = _pair_keys(compiled)
-    m = _lay_out(compiled, calendars, limits.size, np.unique(keys[keys >= 0]).size)
+    m = _lay_out(compiled, calendars, profile, limits.size, np.unique(keys[keys >= 0]).size)
     _fill_services(m, compiled, preemptive)
     _fill_states(m, compiled, seed)
     _fill_routes(m, compiled, keys)
@@ -374,4 +386,6 @@ def build_memory(
     for s in np.flatnonzero(compiled.external_arrival_rate.ravel() > 0.0):
         plan_arrival(handle(m.q), m.states + int(s) * at.STATE_WORDS)
     plan_changes(m)
+    if profile is not None:
+        begin_profile(m, profile)
     return m

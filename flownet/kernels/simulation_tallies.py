@@ -8,6 +8,7 @@ import numpy as np
 
 from flownet.kernels import simulation_memory as at
 from flownet.kernels.compiled import PROCESSOR_SHARING, Floats, Integers
+from flownet.kernels.simulation_profile_setup import cells
 from flownet.kernels.simulation_setup import (
     Memory,
     classes,
@@ -89,6 +90,11 @@ class Tallies(NamedTuple):
     """(B, R, m) jobs that left served within each of the given times, by class at entry."""
     exchanges: Integers
     """(B,) deadlocks resolved by an exchange."""
+    profile_time: Floats
+    """(B, s) T spent in each step of the profile's cycle; no step without a profile."""
+    profile: Floats
+    """(B, s, n, 6) by step and service: areas waiting, in service, blocked, held in transfer and
+    outside, in job T, and arrivals, in jobs."""
 
 
 _COUNTS = {
@@ -154,6 +160,7 @@ def snapshot(m: Memory) -> Tallies:
     by_state |= {name: whole[:, word] for name, word in _COUNTS.items()}
     by_state |= {name: real[:, word] for name, word in _SUMS.items()}
     room = services(m, m.q)[:, at.ROOM]
+    profile_time, profile = cells(m)
     journeys, moves = classes(m, m.f), classes(m, m.q)
     blocking = pairs(m, m.q)[:, at.PAIR_NUMBER] * now + pairs(m, m.f)[:, at.PAIR_AREA]
     return Tallies(
@@ -167,6 +174,8 @@ def snapshot(m: Memory) -> Tallies:
         system_time_square=journeys[:, at.TIME_SQUARE_SUM].copy(),
         within=m.q[m.within : m.left].reshape(shape[1], -1).copy(),
         exchanges=np.array(m.q[at.EXCHANGES]),
+        profile_time=profile_time,
+        profile=profile,
         **{name: np.array(column).reshape(shape) for name, column in by_state.items()},
     )
 

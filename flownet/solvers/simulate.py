@@ -16,12 +16,14 @@ from flownet.errors import Fault, ParameterError, UnknownNameError
 from flownet.execute import run_all
 from flownet.kernels.compiled import DELAY, PROCESSOR_SHARING
 from flownet.kernels.simulation import simulate_once
+from flownet.kernels.simulation_profile_setup import Profile
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
 from flownet.network.values import nearest
+from flownet.solvers.profile import calendar_cycle, profile_of, whole_cycles
 from flownet.solvers.simulation import Design, Simulation
 from flownet.solvers.simulation_record import Replication, record
-from flownet.solvers.warmup import INTERVALS, Warmup, warmup_of
+from flownet.solvers.warmup import FEWEST_CYCLES, INTERVALS, Warmup, warmup_of
 
 ROUNDING = 1e-9
 PILOTS = 5
@@ -42,6 +44,8 @@ def simulate(
     preemptive: Collection[ServiceName] = (),
     max_jobs: int = 1 << 20,
     trace_rows: int = 0,
+    cycle: float | None = None,
+    step: float | None = None,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Simulation:
@@ -72,6 +76,11 @@ def simulate(
         A run is stopped when more jobs than this are in the network or wait outside.
     trace_rows : int
         The most rows of the trace of each run; 0 for none.
+    cycle, step : float, optional
+        T: `.profile` shows the numbers present by time of a cycle that begins at time 0, step by
+        step, for instance 168 and 1 for the hours of a week. By default the cycle that the
+        network's calendars have in common, by the hour; none where it has no calendar, or where
+        the horizon has more than a million such steps.
     executor : concurrent.futures.Executor, optional
         Where the replications run; by default threads of this process, one a core.
     progress : callable, optional
@@ -119,6 +128,7 @@ def simulate(
     _check_preemptive(network, preemptive)
     compilation = compile_network(network).scheduled
     _check_whole(compilation)
+    profile = profile_of(network, compilation, horizon, cycle, step)
     design = Design(
         horizon=float(horizon),
         warmup=0.0 if warmup is None else float(warmup),
@@ -130,11 +140,14 @@ def simulate(
         preemptive=tuple(preemptive),
         max_jobs=int(max_jobs),
         trace_rows=int(trace_rows),
+        cycle=0.0 if profile is None else profile.steps * profile.width,
+        step=0.0 if profile is None else profile.width,
     )
     if warmup is None:
         found = find_warmup(compilation, design, executor)
         rule = "MSER-5" if found.settled else "MSER-5, not settled"
-        design = dataclasses.replace(design, warmup=found.time, warmup_rule=rule)
+        start = whole_cycles(compilation, found.time, design.horizon)
+        design = dataclasses.replace(design, warmup=start, warmup_rule=rule)
     return _with_runs(network, compilation, design, (), executor, progress)
 
 
@@ -247,9 +260,14 @@ def _replicate(
 def _options(compilation: Compilation, design: Design) -> dict[str, Any]:
     return {
         "horizon": design.horizon,
+        "batch_unit": np.nan_to_num(calendar_cycle(compilation)),
         "max_jobs": design.max_jobs,
         "preemptive": [name in design.preemptive for name in compilation.services],
     }
+
+
+def _profile(design: Design) -> Profile | None:
+    return Profile(round(design.cycle / design.step), design.step) if design.step > 0.0 else None
 
 
 def find_warmup(
@@ -257,12 +275,14 @@ def find_warmup(
 ) -> Warmup:
     """Return the warm-up that MSER-5 finds in pilot runs with seeds of their own."""
     options = _options(compilation, design) | {"batches": INTERVALS}
+    if options["batch_unit"] * FEWEST_CYCLES > design.horizon:
+        options["batch_unit"] = 0.0
     task = functools.partial(_replicate, compilation=compilation, options=options)
     roots = np.random.SeedSequence([design.seed, 1]).spawn(min(design.replications, PILOTS))
     outcome = run_all(task, roots, executor)
     if outcome.interrupted:
         raise KeyboardInterrupt
-    return warmup_of([pilot.run for pilot in outcome.answers], design.horizon)
+    return warmup_of([pilot.run for pilot in outcome.answers])
 
 
 def _with_runs(
@@ -279,6 +299,7 @@ def _with_runs(
         "batches": BATCHES if design.replications == 1 else 2,
         "time_limits": design.targets,
         "trace_rows": design.trace_rows,
+        "profile": _profile(design),
     }
     task = functools.partial(_replicate, compilation=compilation, options=options)
     roots = np.random.SeedSequence(design.seed).spawn(design.replications)

@@ -21,6 +21,7 @@ from flownet.network.model import Network, ServiceName
 from flownet.solvers import simulation_words as words
 from flownet.solvers import tables
 from flownet.solvers.intervals import beside, halfwidth, pieces, pooled, with_intervals
+from flownet.solvers.profile import profile_table
 from flownet.solvers.simulation_record import Replication, histogram, read, written
 from flownet.solvers.simulation_tables import (
     class_state_table,
@@ -28,11 +29,10 @@ from flownet.solvers.simulation_tables import (
     service_table,
     system_table,
 )
+from flownet.solvers.simulation_trace import trace_table
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-    from flownet.kernels.simulation import Trace
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Shown in the table of percentiles."""
@@ -58,6 +58,8 @@ class Design:
         A run stops when more jobs than this are in the network or wait outside.
     trace_rows : int
         The most rows of the trace of a run.
+    cycle, step : float
+        The cycle of `profile` and the length of its steps, in T; 0 where none is kept.
     precise, precision : str, float
         The total that `until` was asked for, and the relative half-width asked of it.
     """
@@ -72,6 +74,8 @@ class Design:
     preemptive: tuple[ServiceName, ...] = ()
     max_jobs: int = 1 << 20
     trace_rows: int = 0
+    cycle: float = 0.0
+    step: float = 0.0
     precise: str = ""
     precision: float = 0.0
 
@@ -231,6 +235,20 @@ class Simulation:
         table, _, widths = with_intervals(build, self.pieces, self.design.confidence)
         return float(table["share"].iloc[0]), float(widths["share"].iloc[0])
 
+    @cached_property
+    def profile(self) -> pd.DataFrame:
+        """Mean numbers by time of the cycle: one row a service and step, by its start.
+
+        Servers and occupancy, arrivals per T, and the numbers present, waiting, in service,
+        blocked, held in transfer and outside. Empty where no cycle was asked for and the network
+        has no calendar. Steps without servers have no occupancy.
+        """
+
+        def table(network: Network, c: Compilation, run: SimulationRun) -> pd.DataFrame:
+            return profile_table(network, c, run, self.design.step)
+
+        return self._shown(table)
+
     # standing
 
     @property
@@ -270,13 +288,7 @@ class Simulation:
     @cached_property
     def trace(self) -> pd.DataFrame:
         """One row a visit, in the order of leaving; empty where no trace was asked for."""
-        frames = [
-            _trace_frame(self.compilation, number, replication.run.trace)
-            for number, replication in enumerate(self.replications)
-            if replication.run.trace is not None
-        ]
-        columns = ["replication", *_TRACE]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+        return trace_table(self.compilation, [each.run.trace for each in self.replications])
 
     def until(
         self,
@@ -377,16 +389,3 @@ class Simulation:
             replications=tuple(read(each) for each in data["replications"]),
             compilation=compile_network(network).scheduled,
         )
-
-
-_TRACE = ("case", "service", "class", "arrived", "started", "finished", "left")
-
-
-def _trace_frame(compilation: Compilation, number: int, trace: Trace) -> pd.DataFrame:
-    services = np.array(compilation.services, dtype=object)
-    classes = np.array(compilation.classes, dtype=object)
-    columns = (
-        trace.case, services[trace.service], classes[trace.job_class],
-        trace.arrived, trace.started, trace.finished, trace.left,
-    )  # fmt: skip
-    return pd.DataFrame({"replication": number, **dict(zip(_TRACE, columns, strict=True))})

@@ -13,6 +13,7 @@ from flownet.kernels.simulation import SimulationRun
 from flownet.kernels.simulation_tallies import Tallies
 from flownet.solvers.explain import turned_away
 from flownet.solvers.intervals import halfwidth, pieces
+from flownet.solvers.profile import calendar_cycle
 from flownet.solvers.warmup import jobs_by_batch
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def warnings_of(simulation: Simulation) -> tuple[str, ...]:
     return (
         *_unfinished(simulation),
         *_overload(simulation),
+        *_broken_cycles(simulation),
         *_untrusted(simulation),
         *_deadlocks(simulation),
         *turned_away(simulation.system, simulation.network.time_unit),
@@ -155,6 +157,25 @@ def _overload(simulation: Simulation) -> list[str]:
             "waits depend on the horizon and are no steady state"
         )
     return lines
+
+
+def _broken_cycles(simulation: Simulation) -> list[str]:
+    """Warn where the counted time is not made of whole cycles of the calendars."""
+    cycle, unit = calendar_cycle(simulation.compilation), simulation.network.time_unit
+    design = simulation.design
+    counted = design.horizon - design.warmup
+    if simulation.compilation.calendars is None:
+        return []
+    if not cycle > 0.0:
+        return ["the calendars have no short cycle in common: means depend on the counted time"]
+    rounds = counted / cycle
+    if abs(rounds - round(rounds)) <= 1e-6 * rounds and rounds > 0.5:
+        return []
+    return [
+        f"the counted time is {figure(rounds)} cycles of the calendars, not a whole number: some "
+        f"times of the cycle count more than others; give a horizon of the warm-up and a multiple "
+        f"of {figure(cycle)} {unit}s"
+    ]
 
 
 def _untrusted(simulation: Simulation) -> list[str]:

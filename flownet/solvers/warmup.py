@@ -10,6 +10,8 @@ from flownet.kernels.compiled import Floats
 from flownet.kernels.simulation import COMPLETED, SimulationRun
 
 GROUP = 5
+FEWEST_CYCLES = 50
+"""From so many cycles of a calendar on, the intervals of a pilot run are cycles."""
 INTERVALS = 500
 """Intervals of a pilot run, whose means MSER-5 takes in groups of five."""
 
@@ -65,15 +67,13 @@ def mser(series: Floats, group: int = GROUP) -> tuple[int, bool]:
     return min(best, number // 2) * group, best <= number // 2
 
 
-def warmup_of(pilots: list[SimulationRun], horizon: float) -> Warmup:
+def warmup_of(pilots: list[SimulationRun]) -> Warmup:
     """Return the warm-up that pilot runs from empty call for.
 
     Parameters
     ----------
     pilots : list of SimulationRun
-        With `INTERVALS` batches from time 0 to `horizon`.
-    horizon : float
-        T.
+        With `INTERVALS` batches from time 0 to the horizon, or one for each cycle of calendars.
 
     Notes
     -----
@@ -83,7 +83,7 @@ def warmup_of(pilots: list[SimulationRun], horizon: float) -> Warmup:
     if any(pilot.status != COMPLETED for pilot in pilots):
         return Warmup(0.0, settled=False)
     cut, settled = mser(np.mean([jobs_by_batch(pilot) for pilot in pilots], axis=0))
-    return Warmup(horizon * cut / INTERVALS, settled)
+    return Warmup(float(pilots[0].tallies.length[:cut].sum()), settled)
 
 
 def jobs_by_batch(run: SimulationRun) -> Floats:

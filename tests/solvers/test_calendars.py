@@ -171,3 +171,69 @@ def test_broken_servers_are_named():
     made = network(server_calendar=[row(0, 8, 1.5), row(8, 24, 2)], external_arrival_rate=1.0)
     with pytest.raises(fn.FlownetError, match=r"'desk', server_calendar = 1\.5: .*whole number"):
         fn.simulate(made, horizon=100)
+
+
+# ---- by time of the cycle
+
+
+def test_the_profile_by_hour():
+    made = network(
+        server_calendar=[row(0, 8, 0), row(8, 16, 3), row(16, 24, 1)], external_arrival_rate=1.0,
+        capacity=6,
+    )  # fmt: skip
+    pieces = [Piece(1, 1.0, servers) for servers in 8 * [0] + 8 * [3] + 8 * [1]]
+    exact = periodic_means(pieces, 1.0, 6)
+    profile = simulated(made, cycles=400).profile.loc["desk"]
+    assert profile.index.tolist() == list(range(24))
+    for column, truth in (("number_present", exact[:, 0]), ("number_in_service", exact[:, 1])):
+        away = np.abs(profile[column].to_numpy() - truth)
+        assert (away <= profile[column + "_halfwidth"] + 1e-9).all()
+        assert profile[column + "_halfwidth"].mean() < 0.1 * truth.mean()
+    assert profile["servers"].tolist() == 8 * [0] + 8 * [3] + 8 * [1]
+    assert profile["occupancy"].isna().tolist() == 8 * [True] + 16 * [False]
+
+
+def test_a_cycle_may_be_asked_for_without_calendars():
+    made = network(external_arrival_rate=0.5, discipline="ps")
+    found = fn.simulate(made, horizon=1680, warmup=168, replications=3, cycle=168, step=12)
+    assert found.profile.shape[0] == 14
+    whole = found.services.loc["desk"]
+    for column in ("number_present", "number_in_service", "arrival_rate"):
+        # nine whole weeks are counted, so that the steps add up to the mean
+        assert found.profile[column].mean() == pytest.approx(whole[column], rel=1e-9)
+    assert fn.simulate(made, horizon=100, warmup=1).profile.empty
+
+
+def test_the_common_cycle_of_calendars_is_shown():
+    made = network(
+        external_arrival_calendar=[row(0, 24 * 5, 1.0), row(24 * 5, 168, 0.5)],
+        server_calendar=[row(0, 8, 1), row(8, 24, 2)],
+    )
+    found = fn.simulate(made, horizon=168 * 30)
+    assert len(found.profile) == 168
+    assert found.design.cycle == 168
+    # the warm-up that is found leaves whole weeks
+    assert (found.design.horizon - found.design.warmup) % 168 == 0
+    assert not any("cycles" in text for text in found.warnings)
+    again = fn.Simulation.from_dict(found.to_dict())
+    assert again.profile.equals(found.profile)
+
+
+def test_broken_cycles_are_warned_of():
+    made = network(external_arrival_calendar=[row(0, 12, 0.2), row(12, 24, 0.7)])
+    assert "2.5 cycles" in " ".join(fn.simulate(made, horizon=60, warmup=0).warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"cycle": -1.0}, "cycle = -1"),
+        ({"cycle": 24.0, "step": 5.0}, "a whole number of times"),
+        ({"cycle": 24.0, "step": 0.0}, "a whole number of times"),
+        ({"cycle": 24.0, "step": 1e-4}, "at most 10000"),
+        ({"step": 1.0}, "no calendar to take it from"),
+    ],
+)
+def test_bad_cycles(options, says):
+    with pytest.raises(fn.FlownetError, match=says):
+        fn.simulate(network(external_arrival_rate=0.5), horizon=100, **options)
