@@ -18,7 +18,7 @@ Indices = NDArray[np.uint32]
 Booleans = NDArray[np.bool_]
 
 # discipline
-FCFS, PRIORITY, PROCESSOR_SHARING, DELAY = 0, 1, 2, 3
+FCFS, PRIORITY, PROCESSOR_SHARING, DELAY, PREEMPTIVE = 0, 1, 2, 3, 4
 # when_full and external_when_full
 BLOCKED_AFTER_SERVICE, LOST, OVERFLOW, WAIT_OUTSIDE = 0, 1, 2, 3
 # service_family; parameters in the order of service_parameters
@@ -47,7 +47,7 @@ class CompiledNetwork(NamedTuple):
     capacity: Floats
     """(n,) places: waiting, in service and blocked there; ``inf`` where unlimited."""
     discipline: Integers
-    """(n,) FCFS, PRIORITY, PROCESSOR_SHARING or DELAY."""
+    """(n,) FCFS, PRIORITY, PREEMPTIVE (by priority, interrupting), PROCESSOR_SHARING or DELAY."""
     when_full: Integers
     """(n,) what meets a job from another service at a full service."""
     external_when_full: Integers

@@ -9,6 +9,7 @@ import numpy as np
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
     OVERFLOW,
+    PREEMPTIVE,
     PRIORITY,
     PROCESSOR_SHARING,
     WAIT_OUTSIDE,
@@ -187,7 +188,8 @@ def decomposition_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
         ``blocking``: jobs from another service can find it full and would be held where they are.
         ``wait_outside``: jobs from outside would wait outside for a place. ``patience_at_ps``:
         nobody waits where all share, so nobody can give up waiting. ``overflow_loop``: what
-        overflows here can come back here by overflow alone. ``trap``: a set of states, this
+        overflows here can come back here by overflow alone. ``preemptive``: jobs are interrupted
+        there. ``trap``: a set of states, this
         service first, that jobs enter and never leave.
     """
     reached = reachable_states(compiled)
@@ -213,6 +215,7 @@ def decomposition_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     patient = (np.isfinite(compiled.patience) & reached).any(axis=1)
     shares = compiled.discipline == PROCESSOR_SHARING
     found = {
+        "preemptive": compiled.discipline == PREEMPTIVE,
         "blocking": finite & inside & (compiled.when_full == BLOCKED_AFTER_SERVICE),
         "wait_outside": finite & outside & (compiled.external_when_full == WAIT_OUTSIDE),
         "overflow_loop": looping,

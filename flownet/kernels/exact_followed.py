@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from flownet.errors import MethodError, ParameterError
 from flownet.kernels import exact_tables as col
-from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
+from flownet.kernels.compiled import PREEMPTIVE, CompiledNetwork, Floats, Integers
 from flownet.kernels.exact_access import chance, kind_of, next_choices
 from flownet.kernels.exact_layout import Layout, Limits, lay_out
 from flownet.kernels.exact_moves import ask
@@ -294,7 +294,8 @@ def time_in_system(
     Raises
     ------
     MethodError
-        Where a chain cannot hold the network, arrivals are not Poisson, or it is overloaded.
+        Where a chain cannot hold the network, arrivals are not Poisson, jobs are interrupted, or
+        it is overloaded.
     ParameterError
         Where there would be more than `max_states` states.
 
@@ -314,6 +315,8 @@ def time_in_system(
         raise ParameterError(message, "service, job_class")
     if compiled.arrival_scv[service, job_class] != 1.0:
         raise MethodError("exact", ["a job can be followed only where arrivals are Poisson"])
+    if (compiled.discipline == PREEMPTIVE).any():
+        raise MethodError("exact", ["a job can be followed only where none is interrupted"])
     check(compiled, max_states=max_states, mass=truncation_mass, fit=fit)
     solved = solve_steady(compiled, max_states, truncation_mass, None)
     if (solved.chain.layout.tables.lists[:, col.DRAW] >= 0).any():

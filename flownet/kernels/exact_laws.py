@@ -19,6 +19,7 @@ from flownet.kernels.compiled import (
     LOGNORMAL,
     MIXED_ERLANG,
     PHASE_TYPE,
+    PREEMPTIVE,
     PROCESSOR_SHARING,
     TRIANGULAR,
     UNIFORM,
@@ -27,6 +28,7 @@ from flownet.kernels.compiled import (
     Floats,
 )
 from flownet.kernels.exact_tables import WIDEST
+from flownet.kernels.two_moments import two_moments
 
 MOST_PHASES = 100
 """The most phases that a two-moment fit may take: an scv of 0.01."""
@@ -78,10 +80,7 @@ def _hyperexponential(p: float, mean_1: float, mean_2: float) -> PhaseType:
 
 
 def fit_two_moments(mean: float, scv: float) -> PhaseType:
-    """Return a phase type with the given mean and scv.
-
-    A mixture of Erlang laws with k-1 and k phases below 1, hyperexponential with balanced means
-    above.
+    """Return the phase type of `two_moments`.
 
     Parameters
     ----------
@@ -90,24 +89,16 @@ def fit_two_moments(mean: float, scv: float) -> PhaseType:
     scv : float
         Squared coefficient of variation, at least ``1 / MOST_PHASES``.
 
-    References
-    ----------
-    H. C. Tijms (1994), Stochastic Models: An Algorithmic Approach, p. 358.
-
     Examples
     --------
     >>> fit_two_moments(2.0, 0.5).end.tolist()
     [0.0, 1.0]
     """
-    if scv == 1.0:
-        return _exponential(mean)
-    if scv < 1.0:
-        k = max(2, math.ceil(1.0 / scv - 1e-12))
-        root = math.sqrt(max(k * (1.0 + scv) - k * k * scv, 0.0))
-        p = min(max((k * scv - root) / (1.0 + scv), 0.0), 1.0)
-        return _mixed_erlang(p, k, (k - p) / mean)
-    p = 0.5 * (1.0 + math.sqrt((scv - 1.0) / (scv + 1.0)))
-    return _hyperexponential(p, mean / (2.0 * p), mean / (2.0 * (1.0 - p)))
+    family, parameters = two_moments(mean, scv)
+    a, b, c = (*parameters, 0.0, 0.0)[:3]
+    if family == EXPONENTIAL:
+        return _exponential(a)
+    return _mixed_erlang(a, int(b), c) if family == MIXED_ERLANG else _hyperexponential(a, b, c)
 
 
 def service_law(compiled: CompiledNetwork, service: int, job_class: int) -> PhaseType:
@@ -160,6 +151,9 @@ def reasons_against(
     found: list[str] = []
     for i in sorted({pair // width for pair in active}):
         found += _reasons_at_service(compiled, i, f"service '{names[i]}'")
+        if compiled.discipline[i] == PREEMPTIVE:
+            present = [pair % width for pair in active if pair // width == i]
+            found += _reasons_to_interrupt(compiled, i, present, f"service '{names[i]}'")
     for pair in active:
         i, k = divmod(pair, width)
         where = f"service '{names[i]}', class '{labels[k]}'"
@@ -177,6 +171,22 @@ def _reasons_at_service(compiled: CompiledNetwork, i: int, where: str) -> list[s
         found.append(f"{where}: a chain counts whole places, capacity = {places:g}")
     if math.isfinite(places) and places > WIDEST:
         found.append(f"{where}: a chain counts up to {WIDEST} at a place, capacity = {places:g}")
+    return found
+
+
+def _reasons_to_interrupt(
+    compiled: CompiledNetwork, i: int, present: Sequence[int], where: str
+) -> list[str]:
+    """Return why no chain holds a service at which jobs are interrupted."""
+    found = []
+    ranks = compiled.priority[i, present]
+    if np.unique(ranks).size < ranks.size:
+        found.append(f"{where}: where jobs are interrupted, a chain needs a rank for each class")
+    if np.isfinite(compiled.patience[i, present]).any():
+        found.append(f"{where}: where jobs are interrupted, a chain has no patience")
+    known = [k for k in present if int(compiled.service_family[i, k]) not in FAMILY_NAMES]
+    if any(service_law(compiled, i, k).end.size > 1 for k in known) or len(known) < len(present):
+        found.append(f"{where}: where jobs are interrupted, a chain needs exponential times")
     return found
 
 

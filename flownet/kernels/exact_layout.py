@@ -15,6 +15,7 @@ import numpy as np
 from flownet.kernels import exact_tables as col
 from flownet.kernels.compiled import (
     DELAY,
+    PREEMPTIVE,
     PROCESSOR_SHARING,
     CompiledNetwork,
     Floats,
@@ -159,6 +160,7 @@ def _fill_service(b: _Builder, i: int) -> None:
     row[col.PLACES] = int(c.capacity[i]) if finite else col.UNLIMITED
     row[col.LIMIT] = b.limit(i) if i in b.cut else col.UNLIMITED
     row[col.SHARING] = int(c.discipline[i] == PROCESSOR_SHARING)
+    row[col.INTERRUPTS] = int(c.discipline[i] == PREEMPTIVE)
     row[col.WHEN_FULL] = c.when_full[i]
     row[col.EXTERNAL_WHEN_FULL] = c.external_when_full[i]
     row[col.OVERFLOW_TO] = c.overflow_to[i]

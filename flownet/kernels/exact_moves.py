@@ -40,6 +40,7 @@ from flownet.kernels.exact_tables import (
     FIRST_LINE,
     FOUND_FULL,
     HELD,
+    INTERRUPTS,
     ITEM,
     LIMIT,
     LINE,
@@ -159,11 +160,46 @@ def serve_waiting(t: Integers, w: Integers, service: int) -> None:
 
 
 @njit
+def interrupt(t: Integers, w: Integers, pair: int) -> bool:
+    """Take the server from a job of the worst rank behind that of `pair`; tell whether one had it.
+
+    At such a service each rank has one class, with exponential times: what is left of an
+    interrupted time is as if new.
+    """
+    service = pair // t[CLASSES]
+    line = of_service(t, service, END_LINE) - 1
+    while line > of_pair(t, pair, LINE):
+        other = _class_of(t, service, line)
+        if other >= 0 and value(w, of_pair(t, other, PHASE)) > 0:
+            add(w, of_pair(t, other, PHASE), -1)
+            add(w, of_service(t, service, HELD), -1)
+            if of_list(t, line, DRAW) < 0:
+                add(w, of_service(t, service, WAITING), 1)
+            if line == w[WATCHED]:
+                w[STARTED] -= 1
+            push(t, w, line, other)
+            return True
+        line -= 1
+    return False
+
+
+@njit
+def _class_of(t: Integers, service: int, line: int) -> int:
+    """Return the pair that stands in a line of a service, or -1."""
+    for pair in range(service * t[CLASSES], (service + 1) * t[CLASSES]):
+        if of_pair(t, pair, LINE) == line:
+            return int(pair)
+    return -1
+
+
+@njit
 def enter(t: Integers, w: Integers, pair: int) -> None:
     """Let a job take a place that is free."""
     service = pair // t[CLASSES]
     note(w, ENTERED, pair)
     free = value(w, of_service(t, service, HELD)) < of_service(t, service, SERVERS)
+    if not free and of_service(t, service, INTERRUPTS) == 1:
+        free = interrupt(t, w, pair)
     if free or of_service(t, service, SHARING) == 1:
         begin(t, w, pair)
     else:

@@ -10,6 +10,7 @@ from flownet.kernels import exact_tables as col
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
     OVERFLOW,
+    PREEMPTIVE,
     PRIORITY,
     PROCESSOR_SHARING,
     WAIT_OUTSIDE,
@@ -84,7 +85,7 @@ def lines_of(compiled: CompiledNetwork, i: int, present: list[int]) -> list[list
     """Return the pairs that stand in each line of a service, best rank first; none if shared."""
     if compiled.discipline[i] == PROCESSOR_SHARING:
         return []
-    if compiled.discipline[i] != PRIORITY:
+    if compiled.discipline[i] not in (PRIORITY, PREEMPTIVE):
         return [present] if present else []
     ranks = compiled.priority.ravel()
     found = sorted({int(ranks[pair]) for pair in present})

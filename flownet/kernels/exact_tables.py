@@ -35,7 +35,8 @@ FIRST_LINE = 9  # lists of waiting jobs, best rank first
 END_LINE = 10
 DOOR = 11  # list of jobs that wait for a place: blocked elsewhere, or outside; -1 where none can
 SATURATED = 12  # 1 where one of its lines never runs empty
-SERVICE_COLUMNS = 13
+INTERRUPTS = 13  # 1 where a job interrupts one of a worse rank
+SERVICE_COLUMNS = 14
 
 # columns of `pair`
 PHASE = 0  # first of the slots that count jobs in each phase of service

@@ -11,6 +11,7 @@ from flownet.kernels.compiled import (
     EXPONENTIAL,
     FCFS,
     GAMMA,
+    PREEMPTIVE,
     PRIORITY,
     WEIBULL,
     CompiledNetwork,
@@ -141,8 +142,9 @@ def product_form_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     -------
     list of (code, service)
         ``arrivals_not_poisson``, ``finite_capacity``, ``patience``, ``priority`` (classes of
-        different rank), ``service_not_exponential`` and ``service_differs_by_class`` (first come
-        first served), ``held_transfer`` (servers are held while jobs move on),
+        different rank), ``preemptive`` (jobs are interrupted), ``service_not_exponential`` and
+        ``service_differs_by_class`` (first come first served), ``held_transfer`` (servers are
+        held while jobs move on),
         ``fractional_servers`` (the formula still holds as an interpolation, the model does not),
         ``trap``.
     """
@@ -163,6 +165,7 @@ def product_form_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
         "finite_capacity": np.isfinite(compiled.capacity) & used,
         "patience": (np.isfinite(compiled.patience) & reached).any(axis=1) & finite,
         "priority": (stations.kind == RANKED) & used,
+        "preemptive": (compiled.discipline == PREEMPTIVE) & used,
         "service_not_exponential": ordered & (~exponential & reached).any(axis=1),
         "service_differs_by_class": ordered & (high > low),
         "held_transfer": finite & ((stations.hold > stations.service) & reached).any(axis=1),

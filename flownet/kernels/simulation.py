@@ -174,7 +174,6 @@ def simulate_once(
     batches: int = 20,
     batch_unit: float = 0.0,
     time_limits: ArrayLike = (),
-    preemptive: ArrayLike = False,
     max_jobs: int = 1 << 20,
     trace_rows: int = 0,
     profile: Profile | None = None,
@@ -200,9 +199,6 @@ def simulate_once(
         allows, and fewer where they would be shorter; the rest belongs to the last.
     time_limits : array_like (m,)
         Times from admission to exit, in T; the jobs that leave within each are counted.
-    preemptive : bool or array_like (n,) of bool
-        Whether, at a service of discipline ``priority`` without a free server, a job interrupts
-        the one of the worst rank that began last; that one resumes later where it stopped.
     max_jobs : int
         The run stops when more jobs than this are in the network or wait outside, >= 1.
     trace_rows : int
@@ -236,6 +232,9 @@ def simulate_once(
     The time in the system runs from admission to exit. At a shared service, servers held by jobs
     that wait to move on do not serve, and `waiting` is the number present less the servers working.
 
+    At a service of discipline ``preemptive`` without a free server, a job interrupts the one of the
+    worst rank that began last; that one resumes later where it stopped.
+
     The memory does not grow with the horizon, except for the trace and with the number of jobs
     that are present at once.
 
@@ -249,7 +248,6 @@ def simulate_once(
     """
     _checked(horizon, warmup, batches, max_jobs)
     source = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    interrupts = np.broadcast_to(np.asarray(preemptive, np.bool_), compiled.servers.shape)
     limits = np.atleast_1d(np.asarray(time_limits, np.float64))
     recorder = _Recorder(trace_rows)
     with np.errstate(over="ignore"):  # uncompiled, words of random bits overflow on purpose
@@ -257,7 +255,6 @@ def simulate_once(
             compiled,
             calendars,
             source,
-            preemptive=interrupts,
             limits=limits,
             jobs=min(_FIRST_JOBS, max_jobs),
             rows=_TRACE_CHUNK if trace_rows > 0 else 0,

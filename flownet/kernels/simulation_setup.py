@@ -14,22 +14,17 @@ from flownet.kernels import simulation_memory as at
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
     DELAY,
-    DETERMINISTIC,
     EMPIRICAL,
-    EXPONENTIAL,
-    HYPEREXPONENTIAL,
-    MIXED_ERLANG,
     OVERFLOW,
     PHASE_TYPE,
+    PREEMPTIVE,
     PRIORITY,
     PROCESSOR_SHARING,
-    Booleans,
     Calendars,
     CompiledNetwork,
     Floats,
     Integers,
 )
-from flownet.kernels.exact_laws import fit_two_moments
 from flownet.kernels.simulation_calendar_setup import (
     at_the_start,
     fill_calendars,
@@ -40,21 +35,10 @@ from flownet.kernels.simulation_calendar_setup import (
 from flownet.kernels.simulation_loop import plan_arrival
 from flownet.kernels.simulation_profile_setup import Profile, begin_profile, profile_words
 from flownet.kernels.simulation_words import handle
+from flownet.kernels.two_moments import two_moments
 
-_SMALLEST_SCV = 1e-3  # a thousand phases are not told from a constant
+RANKED = (PRIORITY, PREEMPTIVE)
 Word = TypeVar("Word", np.int64, np.float64)
-
-
-def _arrival_law(mean: float, scv: float) -> tuple[int, tuple[float, float, float]]:
-    """Return the law of the times between arrivals: a code and three parameters."""
-    if scv < _SMALLEST_SCV:
-        return DETERMINISTIC, (mean, 0.0, 0.0)
-    if scv == 1.0:
-        return EXPONENTIAL, (mean, 0.0, 0.0)
-    law = fit_two_moments(mean, scv)
-    if scv > 1.0:
-        return HYPEREXPONENTIAL, (law.start[0], 1.0 / law.end[0], 1.0 / law.end[1])
-    return MIXED_ERLANG, (law.start[1], float(law.start.size), law.end[-1])
 
 
 class Memory(NamedTuple):
@@ -135,7 +119,7 @@ def _whole(numbers: Floats, what: str) -> Integers:
     return known.astype(np.int64)
 
 
-def _fill_services(m: Memory, c: CompiledNetwork, preemptive: Booleans) -> None:
+def _fill_services(m: Memory, c: CompiledNetwork) -> None:
     n, width = c.service_time.shape
     q, f = services(m, m.q), services(m, m.f)
     shared = c.discipline == PROCESSOR_SHARING
@@ -145,12 +129,12 @@ def _fill_services(m: Memory, c: CompiledNetwork, preemptive: Booleans) -> None:
     q[:, at.IDLE] = _whole(np.where(shared, 0.0, servers), "servers")
     q[:, at.ROOM] = _whole(c.capacity, "capacity")
     q[:, at.DISCIPLINE] = c.discipline
-    q[:, at.PREEMPTIVE] = preemptive & (c.discipline == PRIORITY)
+    q[:, at.PREEMPTIVE] = c.discipline == PREEMPTIVE
     q[:, at.WHEN_FULL] = c.when_full
     q[:, at.EXTERNAL_WHEN_FULL] = c.external_when_full
     q[:, at.FIRST_QUEUE] = m.queues + np.arange(n) * width * at.QUEUE_WORDS
     q[:, at.END_QUEUE] = q[:, at.FIRST_QUEUE] + at.QUEUE_WORDS
-    for i in np.flatnonzero(c.discipline == PRIORITY):
+    for i in np.flatnonzero(np.isin(c.discipline, RANKED)):
         ranks = np.unique(c.priority[i]).size
         q[i, at.END_QUEUE] = q[i, at.FIRST_QUEUE] + ranks * at.QUEUE_WORDS
 
@@ -161,7 +145,7 @@ def _fill_states(m: Memory, c: CompiledNetwork, seed: np.random.SeedSequence) ->
     service = np.repeat(np.arange(n), width)
     job_class = np.tile(np.arange(width), n)
     rank = np.zeros((n, width), np.int64)
-    for i in np.flatnonzero(c.discipline == PRIORITY):
+    for i in np.flatnonzero(np.isin(c.discipline, RANKED)):
         rank[i] = np.unique(c.priority[i], return_inverse=True)[1].reshape(-1)
     q[:, at.KIND] = at.SOURCE
     q[:, at.STATE_SERVICE] = m.services + service * at.SERVICE_WORDS
@@ -179,9 +163,9 @@ def _fill_states(m: Memory, c: CompiledNetwork, seed: np.random.SeedSequence) ->
     f[:, at.MEAN_PATIENCE] = c.patience.ravel()
     for s in np.flatnonzero(c.external_arrival_rate.ravel() > 0.0):
         mean = 1.0 / float(c.external_arrival_rate.flat[s])  # one, where there is a calendar
-        law = _arrival_law(mean, float(c.arrival_scv.flat[s]))
-        q[s, at.ARRIVAL_LAW] = law[0]
-        f[s, at.ARRIVAL_LAW + 1 : at.ARRIVAL_LAW + 4] = law[1]
+        law, parameters = two_moments(mean, float(c.arrival_scv.flat[s]))
+        q[s, at.ARRIVAL_LAW] = law
+        f[s, at.ARRIVAL_LAW + 1 : at.ARRIVAL_LAW + 1 + len(parameters)] = parameters
     words = seed.generate_state(2 * at.STREAMS * n * width, np.uint64)
     words[1::2] |= np.uint64(1)
     q[:, at.ARRIVAL_STREAM : at.ARRIVAL_STREAM + 2 * at.STREAMS] = words.view(np.int64).reshape(
@@ -336,7 +320,6 @@ def build_memory(
     calendars: Calendars | None,
     seed: np.random.SeedSequence,
     *,
-    preemptive: Booleans,
     limits: Floats,
     jobs: int,
     rows: int,
@@ -349,8 +332,6 @@ def build_memory(
     compiled : CompiledNetwork
     calendars : Calendars, optional
     seed : numpy.random.SeedSequence
-    preemptive : ndarray (n,) of bool
-        Services of discipline ``priority`` at which a job interrupts one of a worse rank.
     limits : ndarray (m,)
         Times in the system whose share of jobs is counted, in T.
     jobs, rows : int
@@ -370,7 +351,7 @@ def build_memory(
     compiled = at_the_start(compiled, calendars)
     keys = _pair_keys(compiled)
     m = _lay_out(compiled, calendars, profile, limits.size, np.unique(keys[keys >= 0]).size)
-    _fill_services(m, compiled, preemptive)
+    _fill_services(m, compiled)
     _fill_states(m, compiled, seed)
     _fill_routes(m, compiled, keys)
     _fill_pairs(m, keys)

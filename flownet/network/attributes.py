@@ -120,7 +120,8 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute("label", "class", "text", "", "", "What the class is called in tables and reports."),
     Attribute(
         "priority", "class", "whole", "rank", 1,
-        "Rank at services whose discipline is priority; the smallest is served first.",
+        "Rank at services whose discipline is priority or preemptive; the smallest is served "
+        "first.",
         low=-1000000, high=1000000,
     ),
     _service("name", "text", "", None, "The service's name, unique in the network.", required=True),
@@ -196,9 +197,10 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     ),
     _service(
         "discipline", "choice", "", "fcfs",
-        "Who is served next: first come, by priority (not interrupting), all at once sharing "
-        "(ps), or nobody waits (delay).",
-        choices=("fcfs", "priority", "ps", "delay"),
+        "Who is served next: first come, by priority (not interrupting), by priority and at once, "
+        "interrupting a worse rank (preemptive), all sharing the servers (ps), or nobody waits "
+        "(delay).",
+        choices=("fcfs", "priority", "preemptive", "ps", "delay"),
     ),
     _service(
         "priority", "whole", "rank", None,

@@ -29,6 +29,7 @@ from flownet.network.resolve import per_class
 DISCIPLINES = {
     "fcfs": code.FCFS,
     "priority": code.PRIORITY,
+    "preemptive": code.PREEMPTIVE,
     "ps": code.PROCESSOR_SHARING,
     "delay": code.DELAY,
 }
@@ -106,7 +107,7 @@ def compile_columns(columns: Columns) -> Compilation:
     arrays = CompiledNetwork(
         servers=servers,
         capacity=_capacity(columns, servers),
-        discipline=_coded(columns, "discipline", DISCIPLINES),
+        discipline=_disciplines(columns),
         when_full=_coded(columns, "when_full", WHEN_FULL),
         external_when_full=_coded(columns, "external_when_full", WHEN_FULL),
         overflow_to=_overflow_to(columns),
@@ -148,6 +149,15 @@ def _coded(columns: Columns, name: str, codes: Mapping[str, int]) -> code.Intege
     if name not in columns.services:
         return np.full(len(columns.names), codes[str(SERVICE[name].default)], dtype=np.int64)
     return np.array([codes[choice] for choice in columns.service(name)], dtype=np.int64)
+
+
+def _disciplines(columns: Columns) -> code.Integers:
+    """Return the disciplines; nobody interrupts where all have one rank."""
+    disciplines = _coded(columns, "discipline", DISCIPLINES)
+    if (disciplines == code.PREEMPTIVE).any():
+        one_rank = np.ptp(_priorities(columns), axis=1) == 0
+        disciplines[one_rank & (disciplines == code.PREEMPTIVE)] = code.FCFS
+    return disciplines
 
 
 def _servers(columns: Columns) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from flownet.kernels import compiled as code
+from flownet.kernels.two_moments import two_moments
 
 
 class Law(NamedTuple):
@@ -26,10 +27,7 @@ class LawError(ValueError):
 
 
 def two_moment_law(mean: float, scv: float) -> Law:
-    """Return the phase-type (or constant) law with the given mean and scv.
-
-    Constant at 0, a mixture of Erlang laws with k-1 and k phases below 1, exponential at 1,
-    hyperexponential with balanced means above (Tijms 1994, Stochastic Models, p. 358).
+    """Return the phase-type (or constant) law with the given mean and scv; see `two_moments`.
 
     Parameters
     ----------
@@ -43,17 +41,8 @@ def two_moment_law(mean: float, scv: float) -> Law:
     >>> two_moment_law(2.0, 1.0).parameters
     (2.0,)
     """
-    if scv == 1.0:
-        return Law(mean, scv, code.EXPONENTIAL, (mean,))
-    if scv < 1e-3:  # fewer than a thousand phases are not worth telling from a constant
-        return Law(mean, scv, code.DETERMINISTIC, (mean,))
-    if scv < 1.0:
-        k = max(2, math.ceil(1.0 / scv - 1e-12))
-        p = (k * scv - math.sqrt(max(k * (1.0 + scv) - k * k * scv, 0.0))) / (1.0 + scv)
-        p = min(max(p, 0.0), 1.0)
-        return Law(mean, scv, code.MIXED_ERLANG, (p, float(k), (k - p) / mean))
-    p = 0.5 * (1.0 + math.sqrt((scv - 1.0) / (scv + 1.0)))
-    return Law(mean, scv, code.HYPEREXPONENTIAL, (p, mean / (2.0 * p), mean / (2.0 * (1.0 - p))))
+    family, parameters = two_moments(mean, scv)
+    return Law(mean, scv, family, parameters)
 
 
 def law_from_table(table: Mapping[str, Any]) -> Law:

@@ -29,6 +29,8 @@ REASONS: Final = {
     "finite_capacity": "it has a finite capacity",
     "patience": "its jobs give up waiting",
     "priority": "it serves by priority",
+    "preemptive": "jobs of a better rank interrupt others there; simulate, or the exact chain, "
+    "follow that",
     "service_not_exponential": "service times are not exponential, which first come, first served "
     "needs here",
     "service_differs_by_class": "classes have different mean service times, which first come, "
@@ -156,7 +158,7 @@ def blocking_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     fractional = finite & (np.where(finite, compiled.servers, 0.0) % 1 != 0)
     fractional |= room & (np.where(room, compiled.capacity, 0.0) % 1 != 0)
     sharing = (compiled.discipline == code.PROCESSOR_SHARING) & room
-    ranked = compiled.discipline == code.PRIORITY
+    ranked = np.isin(compiled.discipline, (code.PRIORITY, code.PREEMPTIVE))
     found = {
         "fractional_servers": fractional,
         "ps_in_room": sharing,

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -18,7 +18,7 @@ from flownet.kernels.compiled import DELAY, PROCESSOR_SHARING
 from flownet.kernels.simulation import simulate_once
 from flownet.kernels.simulation_profile_setup import Profile
 from flownet.network.compile import Compilation, compile_network
-from flownet.network.model import Network, ServiceName
+from flownet.network.model import Network
 from flownet.network.values import nearest
 from flownet.solvers.profile import calendar_cycle, profile_of, whole_cycles
 from flownet.solvers.simulation import Design, Simulation
@@ -41,7 +41,6 @@ def simulate(
     seed: int = 0,
     confidence: float = 0.95,
     targets: Sequence[float] = (),
-    preemptive: Collection[ServiceName] = (),
     max_jobs: int = 1 << 20,
     trace_rows: int = 0,
     cycle: float | None = None,
@@ -70,8 +69,6 @@ def simulate(
         Of all intervals, in (0, 1).
     targets : sequence of float
         Times in the system, in T, above 0: the share of jobs within each is shown in `.targets`.
-    preemptive : collection of service names
-        Services of discipline ``priority`` at which a job interrupts one of a worse rank.
     max_jobs : int
         A run is stopped when more jobs than this are in the network or wait outside.
     trace_rows : int
@@ -95,8 +92,6 @@ def simulate(
     ------
     ParameterError
         Where a parameter is out of its range, or every run was stopped within the warm-up.
-    UnknownNameError
-        Where `preemptive` names a service that does not exist.
 
     Notes
     -----
@@ -125,7 +120,6 @@ def simulate(
         raise ParameterError([Fault("simulate", "network", "", message)])
     limits = tuple(float(target) for target in targets)
     _check(horizon, warmup, replications, seed, confidence, limits, max_jobs, trace_rows)
-    _check_preemptive(network, preemptive)
     compilation = compile_network(network).scheduled
     _check_whole(compilation)
     profile = profile_of(network, compilation, horizon, cycle, step)
@@ -137,7 +131,6 @@ def simulate(
         seed=int(seed),
         confidence=float(confidence),
         targets=limits,
-        preemptive=tuple(preemptive),
         max_jobs=int(max_jobs),
         trace_rows=int(trace_rows),
         cycle=0.0 if profile is None else profile.steps * profile.width,
@@ -211,13 +204,6 @@ def _whole(value: float, least: int) -> bool:
     return bool(value >= least and value % 1 == 0)
 
 
-def _check_preemptive(network: Network, preemptive: Collection[ServiceName]) -> None:
-    for name in preemptive:
-        if name not in network.services:
-            message = f"is not in the network{nearest(name, network.services)}"
-            raise UnknownNameError([Fault("preemptive", "", repr(name), message)])
-
-
 # ------------------------------------------------------------------------------ replications
 
 
@@ -262,7 +248,6 @@ def _options(compilation: Compilation, design: Design) -> dict[str, Any]:
         "horizon": design.horizon,
         "batch_unit": np.nan_to_num(calendar_cycle(compilation)),
         "max_jobs": design.max_jobs,
-        "preemptive": [name in design.preemptive for name in compilation.services],
     }
 
 

@@ -29,10 +29,11 @@ from flownet.solvers.simulation_tables import (
     service_table,
     system_table,
 )
-from flownet.solvers.simulation_trace import trace_table
+from flownet.solvers.simulation_trace import event_log, trace_table, write_log
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+    from os import PathLike
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Shown in the table of percentiles."""
@@ -52,8 +53,6 @@ class Design:
     confidence : float
     targets : tuple of float
         Times in the system whose probability is shown, in T.
-    preemptive : tuple
-        Services of discipline ``priority`` at which a job interrupts one of a worse rank.
     max_jobs : int
         A run stops when more jobs than this are in the network or wait outside.
     trace_rows : int
@@ -71,7 +70,6 @@ class Design:
     seed: int
     confidence: float
     targets: tuple[float, ...] = ()
-    preemptive: tuple[ServiceName, ...] = ()
     max_jobs: int = 1 << 20
     trace_rows: int = 0
     cycle: float = 0.0
@@ -287,8 +285,33 @@ class Simulation:
 
     @cached_property
     def trace(self) -> pd.DataFrame:
-        """One row a visit, in the order of leaving; empty where no trace was asked for."""
+        """One row a visit that ended, in the order of leaving; empty without `trace_rows`.
+
+        Cases are numbered by replication; what entered but did not end by the horizon is missing.
+        """
         return trace_table(self.compilation, [each.run.trace for each in self.replications])
+
+    def event_log(self, replication: int = 0) -> pd.DataFrame:
+        """Return the trace of one replication, as `flownet.from_event_log` takes it in.
+
+        Raises
+        ------
+        ParameterError
+            Where that replication has no trace, or it does not hold every visit.
+        """
+        return event_log(self, replication)
+
+    def write_trace(self, path: str | PathLike[str], replication: int = 0) -> None:
+        """Write the event log of one replication to a file, by its ending Parquet or CSV.
+
+        Raises
+        ------
+        ParameterError
+            Where there is no whole trace, or the ending is another.
+        MissingExtraError
+            Where a Parquet file needs pyarrow, which is not installed.
+        """
+        write_log(self.event_log(replication), path)
 
     def until(
         self,
@@ -354,7 +377,6 @@ class Simulation:
 
     def _design(self) -> dict[str, Any]:
         design = dataclasses.asdict(self.design)
-        design["preemptive"] = [str(name) for name in self.design.preemptive]
         return design | {"targets": list(self.design.targets)}
 
     def to_dict(self) -> dict[str, Any]:
@@ -381,7 +403,7 @@ class Simulation:
             message = f"not a simulation: {', '.join(missing)} missing"
             raise InputError(message)
         network = Network.from_dict(data["network"])
-        lists = {name: tuple(data["design"][name]) for name in ("targets", "preemptive")}
+        lists = {"targets": tuple(data["design"]["targets"])}
         return cls(
             network=network,
             design=Design(**{**data["design"], **lists}),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flownet.kernels.compiled import DETERMINISTIC, PRIORITY
+from flownet.kernels.compiled import DETERMINISTIC, PREEMPTIVE, PRIORITY
 from flownet.kernels.exact import solve_exact
 from flownet.kernels.simulation import simulate_once
 from oracles.compiled_networks import build
@@ -69,9 +69,9 @@ def test_ranks_at_several_servers_without_interruption():
 def test_ranks_that_interrupt():
     # the classes up to rank k alone are an M/M/2; exponential, the same service time
     network = build(
-        [[1.0, 1.0]], external=[[0.9, 0.7]], servers=2, discipline=PRIORITY, priority=[[2, 1]]
+        [[1.0, 1.0]], external=[[0.9, 0.7]], servers=2, discipline=PREEMPTIVE, priority=[[2, 1]]
     )
-    t = run(network, preemptive=True).tallies
+    t = run(network).tallies
     upper = number_waiting(2, 0.7)
     agrees(t.waiting[:, 0, 1], t.length, upper)
     agrees(t.waiting[:, 0, 0], t.length, number_waiting(2, 1.6) - upper)
@@ -86,12 +86,12 @@ def test_interrupted_work_is_resumed_not_repeated():
     network = build(
         [[1.0, 0.5]],
         external=[[0.3, 0.8]],
-        discipline=PRIORITY,
+        discipline=PREEMPTIVE,
         priority=[[2, 1]],
         service_scv=[[0.0, 1.0]],
         family=np.array([[DETERMINISTIC, 0]]),
     )
-    t = run(network, preemptive=True).tallies
+    t = run(network).tallies
     residual = (0.3 * 1.0 + 0.8 * 0.5) / 2.0
     total = 1.0 / 0.6 + residual / (0.6 * (1.0 - 0.7)) - 1.0
     agrees(t.waiting[:, 0, 0], t.length, 0.3 * total)

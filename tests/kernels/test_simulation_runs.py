@@ -22,7 +22,7 @@ from flownet.kernels.simulation_setup import build_memory, resize, services
 from flownet.kernels.simulation_tallies import SKETCH_RELATIVE_ERROR, quantile, total
 from flownet.kernels.simulation_words import handle
 from oracles.compiled_networks import build
-from oracles.simulated_cases import any_network
+from oracles.simulated_cases import any_network, interrupting
 from oracles.simulation_audit import audit
 
 
@@ -55,14 +55,14 @@ def any_calendars(network, seed):
 @settings(max_examples=80)
 def test_the_books_balance_after_every_few_events(seed, preemptive, varying):
     network = any_network(seed)
-    n = network.servers.size
+    if preemptive:
+        network = interrupting(network)
     servers = np.where(network.discipline == DELAY, np.inf, network.servers)
     with np.errstate(over="ignore"):
         m = build_memory(
             network,
             any_calendars(network, seed) if varying else None,
             np.random.SeedSequence(seed),
-            preemptive=np.full(n, preemptive),
             limits=np.zeros(0),
             jobs=4000,
             rows=0,
@@ -148,7 +148,6 @@ def test_memory_does_not_grow_with_the_run():
         build([1.0], external=0.5),
         None,
         np.random.SeedSequence(1),
-        preemptive=np.zeros(1, np.bool_),
         limits=np.zeros(0),
         jobs=64,
         rows=0,
@@ -264,10 +263,11 @@ def test_a_network_without_arrivals_stays_empty():
 
 PROGRAM = """
 import numpy as np
-from oracles.simulated_cases import any_network
+from oracles.simulated_cases import any_network, interrupting
 from flownet.kernels.simulation import simulate_once
 for seed in (0, 5, 8, 20, 44):
-    run = simulate_once(any_network(seed), horizon=60.0, warmup=5.0, seed=seed, preemptive=seed > 8)
+    network = interrupting(any_network(seed)) if seed > 8 else any_network(seed)
+    run = simulate_once(network, horizon=60.0, warmup=5.0, seed=seed)
     print(run.events, [float(np.sum(column)).hex() for column in run.tallies])
 """
 

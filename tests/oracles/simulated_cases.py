@@ -17,6 +17,7 @@ from flownet.kernels.compiled import (
     FCFS,
     LOST,
     OVERFLOW,
+    PREEMPTIVE,
     PRIORITY,
     PROCESSOR_SHARING,
     WAIT_OUTSIDE,
@@ -103,3 +104,9 @@ def any_network(seed: int, *, outside: bool = True) -> CompiledNetwork:
         transfer_delay=np.where(g.random((size, size)) < 0.15, 0.4, 0.0),
         holds_server=g.random((size, size)) < 0.8,
     )
+
+
+def interrupting(network: CompiledNetwork) -> CompiledNetwork:
+    """Return the network with jobs of better ranks that interrupt others."""
+    ranked = network.discipline == PRIORITY
+    return network._replace(discipline=np.where(ranked, PREEMPTIVE, network.discipline))

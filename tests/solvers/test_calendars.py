@@ -134,13 +134,13 @@ def test_priority_that_interrupts_also_after_hours():
             "classes": {"urgent": {"priority": 1}, "other": {"priority": 2}},
             "services": [{
                 "name": "desk", "service_time": {"urgent": 0.1, "other": 100.0},
-                "discipline": "priority",
+                "discipline": "preemptive",
                 "server_calendar": [row(0, 12, 1), row(12, 24, 0)],
                 "external_arrival_rate": {"urgent": 0.5, "other": 0.2},
             }],
         }
     )  # fmt: skip
-    made = fn.simulate(made, horizon=24 * 50, warmup=0, replications=2, preemptive=["desk"])
+    made = fn.simulate(made, horizon=24 * 50, warmup=0, replications=2)
     waits = made.service_classes["waiting_time"]
     # without interruptions it would wait for stays of 100 hours
     assert waits["desk", "urgent"] < 6

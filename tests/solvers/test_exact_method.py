@@ -7,6 +7,7 @@ import pytest
 import flownet as fn
 from flownet.errors import MethodError, ParameterError
 from flownet.solvers.solution import Solution
+from oracles.station_chains import two_classes
 from oracles.stations import erlang_c, number_waiting
 
 
@@ -128,3 +129,71 @@ def test_the_constraint_is_found_by_the_exact_chain():
     )  # fmt: skip
     finding = fn.find_constraint(model, "delay", "exact")
     assert finding.constraint == "b"
+
+
+def ranked(discipline="preemptive", **attributes):
+    return fn.Network.from_dict(
+        {
+            "network": {"time_unit": "hour"},
+            "classes": {"urgent": {"priority": 1}, "other": {"priority": 2}},
+            "services": [{
+                "name": "desk", "servers": 2, "discipline": discipline, "capacity": 25,
+                "service_time": {"urgent": 0.5, "other": 2.0},
+                "external_arrival_rate": {"urgent": 0.8, "other": 0.4}, **attributes,
+            }],
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("discipline", ["preemptive", "priority"])
+def test_ranks_wait_as_the_chain_of_numbers_says(discipline):
+    """Loads of 0.6 leave less than 1e-7 of the time beyond the 23 places of the waiting room."""
+    found = fn.solve(ranked(discipline), "exact").service_classes
+    truth = two_classes((0.8, 0.4), (0.5, 2.0), 2, preemptive=discipline == "preemptive", most=23)
+    for job_class, delay in zip(("urgent", "other"), truth, strict=True):
+        row = found.loc["desk", job_class]
+        assert row["number_waiting"] / row["arrival_rate"] == pytest.approx(delay, rel=2e-4)
+
+
+def test_interrupted_jobs_keep_their_place_and_move_on():
+    """Nobody is lost or made: what comes in goes out, also where the next service blocks."""
+    document = ranked(capacity=4).to_dict()
+    document["services"].append({"name": "next", "service_time": 0.6, "capacity": 1})
+    document["routes"] = [{"from": "desk", "to": "next"}]
+    table = fn.solve(fn.Network.from_dict(document), "exact").service_classes
+    for job_class in ("urgent", "other"):
+        row, after = table.loc["desk", job_class], table.loc["next", job_class]
+        assert row["loss_rate"] > 0.01
+        assert row["number_blocked"] > 0.01
+        assert after["throughput"] == pytest.approx(row["arrival_rate"] - row["loss_rate"])
+
+
+def test_an_overloaded_rank_is_served_what_the_better_one_leaves():
+    found = fn.solve(
+        ranked(servers=1, capacity="inf", external_arrival_rate={"urgent": 0.8, "other": 0.4}),
+        "exact",
+    ).service_classes
+    # the urgent are an M/M/1 of load 0.4 of their own; the rest of the server is 0.6
+    assert found.loc[("desk", "urgent"), "number_waiting"] == pytest.approx(0.16 / 0.6, rel=1e-8)
+    assert found.loc[("desk", "other"), "throughput"] == pytest.approx(0.6 / 2.0, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "says"),
+    [
+        ({"service_scv": 0.5}, "a chain needs exponential times"),
+        ({"patience": 3.0}, "a chain has no patience"),
+    ],
+)
+def test_what_no_chain_of_interrupted_jobs_holds(attributes, says):
+    with pytest.raises(MethodError, match=says):
+        fn.solve(ranked(**attributes), "exact")
+
+
+def test_formulas_leave_interruptions_to_others():
+    with pytest.raises(MethodError, match="interrupt others there; simulate"):
+        fn.solve(ranked())
+    with pytest.raises(MethodError, match="none is interrupted"):
+        fn.exact_chain(ranked()).time_in_system([1.0])
+    # where all have one rank, nobody interrupts
+    assert fn.solve(desk(discipline="preemptive")).method == "product_form"

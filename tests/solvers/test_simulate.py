@@ -130,7 +130,8 @@ def test_two_classes_by_priority_wait_as_cobham_says():
     agrees(table.loc["desk", "urgent"], "waiting_time", 0.7 / 0.7)
     agrees(table.loc["desk", "routine"], "waiting_time", 0.7 / (0.7 * 0.3), 0.15)
     # preemptive resume: the urgent see an M/M/1 of their own
-    first = run(model, 30_000.0, preemptive=["desk"]).service_classes
+    model = model.replace(services={"desk": {"discipline": "preemptive"}})
+    first = run(model, 30_000.0).service_classes
     agrees(first.loc["desk", "urgent"], "waiting_time", 0.3 / 0.7)
 
 
@@ -427,11 +428,9 @@ def test_impossible_options_are_refused(options, words):
         fn.simulate(desk(), **{"horizon": 100.0} | options)
 
 
-def test_what_is_no_network_and_no_service_is_refused():
+def test_what_is_no_network_is_refused():
     with pytest.raises(ParameterError, match="must be a flownet Network, not dict"):
         fn.simulate({}, horizon=1.0)
-    with pytest.raises(UnknownNameError, match="did you mean 'desk'"):
-        fn.simulate(desk(), horizon=1.0, preemptive=["desc"])
 
 
 def test_where_no_job_comes_its_times_are_unknown():
@@ -488,3 +487,44 @@ def test_obstetrics_works_as_in_an_independent_simulation(published):
     row = table.loc["APM"]
     assert row["number_outside"] + row["number_outside_halfwidth"] < outside[0] - outside[1]
     assert table.loc["LD", "number_blocked"] > published["blocked"]["LD"][0]
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv"])
+def test_a_trace_goes_to_the_reader_of_event_logs(tmp_path, ending):
+    """What was simulated is estimated again, within five standard errors."""
+    model = network(
+        {"name": "a", "servers": 2, "service_time": 1.0, "external_arrival_rate": 1.2,
+         "external_when_full": "wait_outside", "capacity": 4},
+        {"name": "b", "servers": 1, "service_time": 0.6, "capacity": 2},
+        routes=[{"from": "a", "to": "b", "routing_probability": 0.7}],
+    )  # fmt: skip
+    made = fn.simulate(model, horizon=2000.0, warmup=0.0, replications=2, trace_rows=10_000)
+    made.write_trace(tmp_path / f"log{ending}", replication=1)
+    found = fn.from_event_log(tmp_path / f"log{ending}", time_unit="hour", families=()).network
+    a, b = found.graph.nodes["a"], found.graph.nodes["b"]
+    assert (a["servers"], b["servers"]) == (2, 1)
+    for row, truth in ((a, 1.0), (b, 0.6)):
+        assert abs(row["service_time"] - truth) < 5 * row["standard_error"]["service_time"]
+    route = found.graph.edges["a", "b"]
+    error = route["standard_error"]["routing_probability"]
+    assert abs(route["routing_probability"] - 0.7) < 5 * error
+    visits = made.trace[made.trace["replication"] == 1]
+    assert len(made.event_log(1)) == len(visits)
+    times = visits[["arrived", "started", "finished", "left"]].to_numpy()
+    assert (np.diff(times, axis=1) >= 0.0).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "replication", "says"),
+    [(0, 0, "there is no trace"), (5, 0, "too small"), (10_000, 2, "from 0 to 1")],
+)
+def test_what_is_no_whole_trace_is_refused(rows, replication, says):
+    made = fn.simulate(desk(), horizon=500.0, warmup=0.0, replications=2, trace_rows=rows)
+    with pytest.raises(ParameterError, match=says):
+        made.event_log(replication)
+
+
+def test_a_trace_is_written_in_known_formats_only(tmp_path):
+    made = fn.simulate(desk(), horizon=50.0, warmup=0.0, replications=1, trace_rows=1000)
+    with pytest.raises(ParameterError, match="must end in"):
+        made.write_trace(tmp_path / "log.docx")
