@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from flownet.allocate.budgets import budget_curve
     from flownet.allocate.pareto import ParetoFront, pareto
     from flownet.allocate.plan import Plan
     from flownet.allocate.reallocate import reallocate
@@ -79,6 +80,7 @@ _PLACES = {
     "closed_bounds": "flownet.constraint.bounds",
     "reallocate": "flownet.allocate.reallocate",
     "Plan": "flownet.allocate.plan",
+    "budget_curve": "flownet.allocate.budgets",
     "pareto": "flownet.allocate.pareto",
     "ParetoFront": "flownet.allocate.pareto",
     "compare": "flownet.study.compare",
@@ -133,6 +135,7 @@ __all__ = [
     "TimeInSystem",
     "XmR",
     "bounds",
+    "budget_curve",
     "check",
     "closed_bounds",
     "compare",

@@ -87,6 +87,10 @@ class Course:
     """Between which right-hand sides a dual stays what it is."""
     suspects: set[int] = field(default_factory=set)
     """Services whose curve turned out not to be convex."""
+    curved: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Services with lines."""
+    tidied: bool = False
+    """Whether the servers were fixed and the objective changed in the end."""
 
     @property
     def gap(self) -> float:
@@ -134,8 +138,8 @@ def refined(model: Model, services: list[int], effort: Effort) -> Course | None:
         raise ProgramError(
             "nothing limits the goal: a service that counts can be given servers without end"
         )
-    course = Course(model, plan_of(model, solution, whole=False))
-    solution = _cut(course, solution, curved, effort)
+    course = Course(model, plan_of(model, solution, whole=False), curved=curved)
+    solution = cut(course, solution, curved, effort)
     course.duals, course.ranges = duals_of(model, solution), ranges_of(model, solution)
     if given.integer and not course.suspects:
         course.value, course.plan = math.inf, plan_of(model, solution, whole=False)
@@ -233,7 +237,7 @@ def _touch(
     return _Touch(family, cuts, points, value, family.weight[services] * (value - below))
 
 
-def _cut(
+def cut(
     course: Course, solution: ProgramSolution, curved: Integers, effort: Effort
 ) -> ProgramSolution:
     """Add lines at the solution and solve again, until the gap is closed (Kelley)."""
@@ -397,7 +401,7 @@ def plan_of(model: Model, solution: ProgramSolution, *, whole: bool) -> Plan:
 
 def tidy(course: Course, effort: Effort, *, fix_servers: bool) -> None:
     """Reach the same servers at least cost and with the fewest changes."""
-    model = course.model
+    model, course.tidied = course.model, True
     if fix_servers:
         for i, variable in model.servers.items():
             slack = 1e-9 * (1.0 + course.plan.servers[i])

@@ -114,7 +114,18 @@ def solve_separable(
         most = course.value + _KEPT * max(1.0, abs(course.value))
         given = given._replace(keeps=(*given.keeps, most))
     course = _stable(given, effort)
-    return _with_backlogs(given, effort) if course is None else _solution(course, effort)
+    return _with_backlogs(given, effort) if course is None else solution_of(course, effort)
+
+
+def best_course(problem: AllocationProblem, effort: Effort) -> Course | None:
+    """Return the refined program of a problem with one goal; None where it cannot be stable.
+
+    Raises
+    ------
+    ParameterError, UnknownNameError, ProgramError
+        As for `solve_separable`.
+    """
+    return _stable(_looked_over(check_problem(problem)), effort)
 
 
 def can_be_stable(problem: AllocationProblem, solver: str = "auto") -> bool:
@@ -297,7 +308,7 @@ def _throughput(given: Given, effort: Effort) -> AllocationSolution:
     )
     model.program.set_bounds(scale, best.objective * (1 - PROVEN), math.inf)
     tidy(course, effort, fix_servers=False)
-    return _solution(course, effort)
+    return solution_of(course, effort)
 
 
 def _with_backlogs(given: Given, effort: Effort) -> AllocationSolution:
@@ -336,7 +347,7 @@ def _with_backlogs(given: Given, effort: Effort) -> AllocationSolution:
     rates = np.zeros(len(given.names))
     rates[list(course.model.growth)] = served.array(list(course.model.growth.values()))
     rates[rates <= 1e-7 * size] = 0.0
-    return _solution(course, effort, rates, least.bound, left)
+    return solution_of(course, effort, rates, least.bound, left)
 
 
 def _least_growth(given: Given, effort: Effort) -> tuple[Model, ProgramSolution]:
@@ -362,7 +373,7 @@ def _unstable(given: Given, effort: Effort) -> ProgramError:
     return no_allocation(model.program.solve(effort.solver, effort.left(), relaxed=True), model)
 
 
-def _solution(
+def solution_of(
     course: Course,
     effort: Effort,
     growth: Floats | None = None,
