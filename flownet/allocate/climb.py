@@ -23,7 +23,11 @@ RADIUS = 8
 _LITTLE = 1e-4
 """A program that promises less than this share of the score ends the climb."""
 _TRIED = 40
-"""So many of the most promising pairs of steps are tried, at most, before none is left."""
+"""So many of the most promising pairs of steps are tried, at most, before none is left; half as
+many in networks of more than so many services:"""
+LARGE = 20
+_WORTH = 0.1
+"""In a large climb a service is asked again while its gain is above this share of the best."""
 
 
 def climb(
@@ -40,7 +44,9 @@ def climb(
     most : int
         Different servers that the judge may have been asked for, at most.
     """
-    where, radius, promised, around = start, RADIUS, 0.0, None
+    where, radius, promised = start, RADIUS, 0.0
+    around: Slopes | None = None
+    last: Slopes | None = None
     for round_ in range(ROUNDS):
         base = rules.usable(rules.after(*where))
         now = judge.at(base)
@@ -49,7 +55,9 @@ def climb(
         if search.progress is not None:
             search.progress(round_, 2 * ROUNDS)
         if around is None:
-            around = slopes(judge, rules, base, *_steppable(rules, where))
+            around = slopes(
+                judge, rules, base, *_steppable(rules, where), known=_known(rules, last)
+            )
         found = _program(rules, around, radius, search)
         if found is None:
             break
@@ -61,7 +69,7 @@ def climb(
         gained = difference(reached, now)
         if reached.gain_over(now) > 0 and rules.allows(*trial):
             promised += expected if math.isfinite(expected) else 0.0
-            where, around = trial, None
+            where, around, last = trial, None, around
             ratio = gained / expected if expected > 0 else 1.0
             radius = min(4 * RADIUS, 2 * radius) if ratio > 0.75 else radius
             radius = max(1, radius // 2) if ratio < 0.25 else radius
@@ -72,6 +80,20 @@ def climb(
         else:
             radius = max(1, radius // 4)
     return where, promised
+
+
+def _known(rules: Rules, last: Slopes | None) -> Slopes | None:
+    """Return the gains that need not be asked for again: in large networks the small ones."""
+    if last is None or rules.servers.size <= LARGE:
+        return None
+    price = np.where(rules.price > 0, rules.price, 1.0)
+    by_money = np.nan_to_num(last.up / price, nan=0.0, posinf=0.0, neginf=0.0)
+    small = by_money < _WORTH * by_money.max(initial=0.0)
+    return dataclasses.replace(
+        last,
+        up=np.where(small, last.up, math.nan),
+        down=np.where(small, last.down, math.nan),
+    )
 
 
 def polish(
@@ -141,9 +163,9 @@ def _first_pair(judge: Judge, rules: Rules, where: Start, around: Slopes) -> Sta
         if pair[0][0] != pair[1][0]
     ]
     ranked.sort(key=lambda row: -row[0])
-    tried = 0
+    tried, most = 0, _TRIED if rules.servers.size <= LARGE else _TRIED // 2
     for hope, pair in ranked:
-        if tried >= _TRIED or hope == -math.inf:
+        if tried >= most or hope == -math.inf:
             return None
         trial = _stepped(rules, where, pair)
         if trial is None:

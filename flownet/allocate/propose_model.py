@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from flownet.allocate.all_plans import all_plans
-from flownet.allocate.climb import climb, polish, problem_around
+from flownet.allocate.climb import LARGE, climb, polish, problem_around
 from flownet.allocate.judge import Judge, Score
 from flownet.allocate.proposal import Proposal, Search
 from flownet.allocate.relaxation import Relaxation, relaxation
 from flownet.allocate.search import Found, Rules, Start
 from flownet.allocate.separable import solve_separable
-from flownet.allocate.slopes import Slopes
+from flownet.allocate.slopes import Slopes, difference
 from flownet.kernels.compiled import Floats, Integers
 
 ENOUGH = 1500
@@ -66,14 +66,17 @@ def propose_on_model(
         how = f"every plan within the rules was tried on the full model: {len(few)} of them"
         return _proposal(judge, rules, best, how, free, status="every plan tried")
     if free is not None:
-        starts.append(_rounded((free.proposal.bought, free.proposal.moved)))
+        relaxed = _rounded((free.proposal.bought, free.proposal.moved))
+        large = rules.servers.size > LARGE and rules.allows(*relaxed)
+        starts = [relaxed] if large else [*starts, relaxed]
     ends: list[Found] = []
-    promised, last = 0.0, None
+    promised, last, now = 0.0, None, judge.at(rules.usable(rules.servers))
     for each in _different([s for s in starts if rules.allows(*s)] or [begin]):
         reached, expected = climb(judge, rules, each, search, ENOUGH)
         found, last = polish(judge, rules, reached, search, ENOUGH)
         ends.append(found)
-        promised = max(promised, expected)
+        begun = difference(judge.at(rules.usable(rules.after(*each))), now)
+        promised = max(promised, expected + (begun if math.isfinite(begun) else 0.0))
     end = ends[0]
     for other in ends[1:]:
         end = other if other.score.gain_over(end.score) > 0 else end

@@ -65,7 +65,14 @@ def difference(score: Score, base: Score) -> float:
     return -math.inf if worse or math.isnan(gained) else gained
 
 
-def slopes(judge: Judge, rules: Rules, base: Floats, ups: Booleans, downs: Booleans) -> Slopes:
+def slopes(
+    judge: Judge,
+    rules: Rules,
+    base: Floats,
+    ups: Booleans,
+    downs: Booleans,
+    known: Slopes | None = None,
+) -> Slopes:
     """Return the gains of one step at each service that may be changed.
 
     Parameters
@@ -76,12 +83,18 @@ def slopes(judge: Judge, rules: Rules, base: Floats, ups: Booleans, downs: Boole
         (n,) servers.
     ups, downs : numpy.ndarray of bool
         (n,) where a step up, a step down can be taken.
+    known : Slopes, optional
+        Gains from elsewhere that are taken over where they are not nan.
     """
     count, now = base.size, judge.at(base)
     up, down = np.full(count, math.nan), np.full(count, math.nan)
     size = rules.terms.shift
     for gains, where, sign in ((up, ups, 1.0), (down, downs, -1.0)):
+        old = None if known is None else (known.up if sign > 0 else known.down)
         for i in np.flatnonzero(where):
+            if old is not None and not math.isnan(old[i]):
+                gains[i] = old[i]
+                continue
             trial = base.copy()
             trial[i] += sign * size[i]
             gains[i] = difference(judge.at(trial), now)

@@ -110,7 +110,7 @@ def test_beds_moved_under_blocking_come_near_the_known_optimum(shared, name):
 def test_divisible_servers_follow_kleinrocks_square_root():
     """M/M/1 with divisible speed is not M/M/c, so that equal stations show it: halves are best."""
     network = independent([2.0, 2.0], [3.0, 3.0], cost_per_server=[1.0, 1.0])
-    plan = fn.reallocate(network, budget=1.0, integer=False)
+    plan = fn.reallocate(network, budget=1.0, integer=False, gap=1e-6)
     after = plan.apply(network)
     got = [after.graph.nodes[s]["servers"] for s in after.services]
     assert got == pytest.approx([3.5, 3.5], abs=1e-2)
