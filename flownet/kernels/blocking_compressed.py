@@ -32,7 +32,11 @@ CONVERGED, UNCONVERGED, BROKEN = 0, 1, 2
 
 
 def solve_compressed(
-    compiled: CompiledNetwork, *, tolerance: float = 1e-9, max_sweeps: int = 1000
+    compiled: CompiledNetwork,
+    *,
+    tolerance: float = 1e-9,
+    max_sweeps: int = 1000,
+    start: Floats | None = None,
 ) -> Measures:
     r"""Solve a network with blocking by one birth-death chain a service.
 
@@ -46,6 +50,9 @@ def solve_compressed(
         Largest relative change of waits, acceptance and flows in a sweep at which it stops.
     max_sweeps : int
         Sweeps at most.
+    start : array, optional
+        ``Measures.rest`` of a network with the same services and routes, where the fixed point is
+        looked for first; another length counts as none.
 
     Returns
     -------
@@ -75,19 +82,25 @@ def solve_compressed(
     Bretthauer, Heese, Pun, Coe (2011), Prod. Oper. Manag. 20:439.
     """
     layout = lay_out(compiled)
-    settled, standing = settle(compiled, layout, tolerance, max_sweeps)
+    settled, standing = settle(compiled, layout, tolerance, max_sweeps, start)
     factors = line_factors(compiled, layout, settled.flows, settled.held, settled.chains)
     return to_measures(compiled, layout, settled, factors, standing)
 
 
 def settle(
-    compiled: CompiledNetwork, layout: Layout, tolerance: float, max_sweeps: int
+    compiled: CompiledNetwork,
+    layout: Layout,
+    tolerance: float,
+    max_sweeps: int,
+    start: Floats | None = None,
 ) -> tuple[Settled, tuple[int, int, float]]:
     """Return the fixed point, and status, sweeps and residual."""
     n, pairs = compiled.servers.size, layout.upper.size
     state = State(np.zeros(n), np.zeros(pairs), *np.zeros((3, n)))
     accepted = Accepted(np.ones(n), np.ones(n))
     mixing = Mixing(5 * n + pairs)
+    if start is not None and start.size == 6 * n + pairs:
+        accepted, state = _unpacked(layout, start[: 5 * n + pairs], start[5 * n + pairs :])
     sweeps = 0
     while True:
         flows = solve_class_flows(compiled, layout, accepted)
@@ -105,7 +118,8 @@ def settle(
     status = CONVERGED if residual <= tolerance else UNCONVERGED
     if not np.isfinite(residual):
         status = BROKEN
-    return Settled(wait, accepted, flows, held, chains), (status, sweeps, residual)
+    rest = np.concatenate([point, chains.drive])
+    return Settled(wait, accepted, flows, held, chains, rest), (status, sweeps, residual)
 
 
 def _packed(layout: Layout, accepted: Accepted, state: State) -> Floats:

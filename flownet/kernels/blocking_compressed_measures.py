@@ -16,7 +16,7 @@ from flownet.kernels.blocking_compressed_flows import (
 )
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_sweep import spreads
-from flownet.kernels.compiled import WAIT_OUTSIDE, CompiledNetwork, Floats, Measures
+from flownet.kernels.compiled import NOTHING, WAIT_OUTSIDE, CompiledNetwork, Floats, Measures
 
 GROWING = 1e-9
 """A backlog that grows by less than this share of what is admitted counts as rounding."""
@@ -34,6 +34,8 @@ class Settled(NamedTuple):
     """(n,) mean time that a server is held."""
     chains: Chain[Floats]
     """Of (n,) arrays."""
+    rest: Floats = NOTHING
+    """As in `Measures`."""
 
 
 def to_measures(
@@ -79,6 +81,7 @@ def to_measures(
         blocked_by_from=layout.upper,
         blocked_by_to=layout.lower,
         blocked_by_number=flows.pair * wait[layout.lower],
+        rest=settled.rest,
     )
 
 

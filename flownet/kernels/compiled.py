@@ -171,3 +171,5 @@ class Measures(NamedTuple):
     """(n,) number waiting, all classes, by the one of two methods that are blended; else empty."""
     waiting_by_robust: Floats = NOTHING
     """(n,) the same by the other."""
+    rest: Floats = NOTHING
+    """(any,) where a fixed point came to rest, from which a like one may start; else empty."""

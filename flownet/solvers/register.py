@@ -95,7 +95,8 @@ class Method:
         From compiled arrays, measures and weights (and `options` by keyword) to the gradient of
         the weighted sum by one adjoint solve, or None where it cannot tell.
     iterates : bool
-        Whether `solve` takes a ``tolerance`` at which its fixed point is good enough.
+        Whether `solve` takes a ``tolerance`` at which its fixed point is good enough, and a
+        ``start``, the ``rest`` of measures of a like network.
     """
 
     name: str

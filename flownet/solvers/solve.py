@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flownet.errors import Fault, MethodError, ParameterError, UnknownNameError
+from flownet.kernels.compiled import Measures
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network
 from flownet.network.values import nearest
@@ -65,7 +66,13 @@ def solve(network: Network, method: str = "auto", **options: Any) -> Solution:
 
 
 def solve_compilation(
-    network: Network, compilation: Compilation, method: str = "auto", **options: Any
+    network: Network,
+    compilation: Compilation,
+    method: str = "auto",
+    *,
+    like: Measures | None = None,
+    sharp: float | None = None,
+    **options: Any,
 ) -> Solution:
     """Return the steady state of arrays that were compiled before, or changed since.
 
@@ -77,6 +84,10 @@ def solve_compilation(
         What is solved.
     method : str
         As for `solve`.
+    like : Measures, optional
+        Of a network like this one, from which a method that iterates starts.
+    sharp : float, optional
+        The residual at which a method that iterates stops.
     **options
         As for `solve`.
 
@@ -86,6 +97,10 @@ def solve_compilation(
         As `solve`.
     """
     chosen, choice = _choose(compilation, method, options)
+    how: dict[str, Any] = {}
+    if chosen.iterates:
+        how = {} if sharp is None else {"tolerance": sharp}
+        how |= {} if like is None else {"start": like.rest}
     assumptions = (*calendar_strains(compilation), *chosen.assumptions(compilation, **options))
     return Solution(
         network=network,
@@ -93,7 +108,7 @@ def solve_compilation(
         choice=choice,
         exact=chosen.exact and not assumptions,
         assumptions=assumptions,
-        measures=chosen.solve(compilation.arrays, **options),
+        measures=chosen.solve(compilation.arrays, **options, **how),
         compilation=compilation,
         options=options,
     )

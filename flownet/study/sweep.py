@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,11 +10,13 @@ import numpy as np
 
 from flownet.errors import Fault, ParameterError
 from flownet.execute import Progress, shown, stream
+from flownet.kernels.compiled import Floats, Integers, Measures
 from flownet.network.model import Network
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
 from flownet.study.design import Design, as_design
 from flownet.study.measures import SYSTEM, Measure, as_measures
+from flownet.study.neighbours import neighbourhoods
 from flownet.study.parameters import as_parameters
 from flownet.study.ranking import GROWTH
 from flownet.study.sweep_result import SweepResult
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep"]
 
+SHARP: Final = 1e-6
 CHUNK: Final = 64
 """Rows that one task computes. It is part of what is computed, and so of the manifest."""
 
@@ -44,6 +47,7 @@ def sweep(
     path: str | Path | None = None,
     progress: Progress | bool | None = None,
     chunk: int = CHUNK,
+    sharp: float = SHARP,
     **options: Any,
 ) -> SweepResult:
     """Return what becomes of many scenarios of one network.
@@ -80,7 +84,10 @@ def sweep(
         Called with rows done and of how many; True shows a bar with the time left; default a bar
         where somebody can see it.
     chunk : int
-        Rows that one task computes.
+        Rows that one task computes. They lie close to each other, and where the method iterates
+        each starts from the solution of its neighbour.
+    sharp : float
+        The residual at which a method that iterates stops; ``solve`` has 1e-9.
     **options
         As for `solve`.
 
@@ -123,33 +130,42 @@ def sweep(
     plan = as_design(design, samples, sampling, seed)
     parameters = as_parameters(plan.parameters, network)
     texts = (measures,) if isinstance(measures, str) else tuple(measures)
-    asked = _asked(network, texts, method, options)
-    job = Job(Variation(network, parameters), asked, method, options)
-    manifest = manifest_of(_described(job, plan, chunk), plan.points.tobytes())
+    asked, start = _asked(network, texts, method, options)
+    job = Job(Variation(network, parameters), asked, method, options, sharp, start)
+    chunks = [
+        Chunk(number, rows, plan.points[rows])
+        for number, rows in enumerate(neighbourhoods(plan.points, chunk))
+    ]
     store: Memory | Folder = Memory()
     if path is not None:
-        store = Folder(Path(path), manifest, _table(plan.points, plan.parameters, 0))
-    _run(job, plan, chunk, store, executor, progress=progress)
+        manifest = manifest_of(_described(job, plan, chunk), plan.points.tobytes())
+        every = _table(plan.points, plan.parameters, np.arange(len(plan.points)))
+        store = Folder(Path(path), manifest, every)
+    _run(job, chunks, store, executor, progress=progress)
     return SweepResult(network, plan, parameters, asked, store.table(), method)
 
 
 def _asked(
     network: Network, texts: tuple[str, ...], method: str, options: Mapping[str, Any]
-) -> tuple[Measure, ...]:
-    """Return the measures, tried on the baseline first, so that what never works fails at once."""
+) -> tuple[tuple[Measure, ...], Measures | None]:
+    """Return the measures, tried on the baseline so that what never works fails at once; and its.
+
+    The baseline's own solution is where the first rows start from.
+    """
     names = (*dict.fromkeys(texts or SYSTEM), *(() if GROWTH in texts or not texts else (GROWTH,)))
     asked = as_measures(names, network)
     try:
         baseline = solve(network, method, **options)
     except FAILURES:
-        return asked  # scenarios may still have a solution
+        return asked, None  # scenarios may still have a solution
     if not texts:
         asked += as_measures(_goals(baseline), network)
-    if baseline.converged:
-        _, error = read_all(baseline, asked)
-        if error:
-            raise ParameterError([Fault("sweep", "measures", "", error)])
-    return asked
+    if not baseline.converged:
+        return asked, None
+    _, error = read_all(baseline, asked)
+    if error:
+        raise ParameterError([Fault("sweep", "measures", "", error)])
+    return asked, baseline.measures
 
 
 def _goals(baseline: Solution) -> list[str]:
@@ -174,33 +190,30 @@ def _described(job: Job, plan: Design, chunk: int) -> dict[str, Any]:
         "chunk": chunk,
         "measures": [measure.text for measure in job.measures],
         "method": job.method,
+        "sharp": job.sharp,
         "options": {name: repr(value) for name, value in job.options.items()},
     }
 
 
 def _run(
     job: Job,
-    plan: Design,
-    size: int,
+    chunks: list[Chunk],
     store: Memory | Folder,
     executor: Any,
     *,
     progress: Progress | bool | None,
 ) -> None:
     """Compute the chunks that are missing, and keep each as it comes."""
-    total, there = len(plan.points), store.done
-    chunks = [
-        Chunk(number, first, plan.points[first : first + size])
-        for number, first in enumerate(range(0, total, size))
-    ]
+    there = store.done
     missing = [chunk for chunk in chunks if chunk.number not in there]
-    done = total - sum(len(chunk.values) for chunk in missing)
+    total = sum(len(chunk.rows) for chunk in chunks)
+    done = total - sum(len(chunk.rows) for chunk in missing)
     heard = stream(solve_rows, job, missing, executor)
     try:
         with shown("scenarios", progress=progress) as told:
             told(done, total)
             for position, rows in heard:
-                store.write(rows.number, _part(job, missing[position], rows))
+                store.write(missing[position].number, _part(job, missing[position], rows))
                 done += len(rows.errors)
                 told(done, total)
     except KeyboardInterrupt:
@@ -211,17 +224,14 @@ def _run(
 
 def _part(job: Job, chunk: Chunk, rows: Rows) -> pd.DataFrame:
     """Return a chunk's rows as they are kept."""
-    table = _table(chunk.values, [p.text for p in job.variation.parameters], chunk.first)
+    table = _table(chunk.values, [p.text for p in job.variation.parameters], chunk.rows)
     for position, measure in enumerate(job.measures):
         table[measure.text] = rows.numbers[:, position]
     table["method"], table["error"] = rows.methods, rows.errors
     return table
 
 
-def _table(values: Any, names: Any, first: int) -> pd.DataFrame:
+def _table(values: Floats, names: Sequence[str], rows: Integers) -> pd.DataFrame:
     import pandas as pd
 
-    index = pd.RangeIndex(first, first + len(values), name="row")
-    return pd.DataFrame(
-        np.array(values), index=pd.Index(np.array(index), name="row"), columns=names
-    )
+    return pd.DataFrame(np.array(values), index=pd.Index(rows, name="row"), columns=list(names))

@@ -243,13 +243,12 @@ class SweepResult:
         rows = f"{done:,} scenarios" if self.complete else f"{done:,} of {total:,} scenarios"
         names = [p.text for p in self.parameters]
         lines = [f"SweepResult: {rows} of '{self.network.name}'", f"  over {', '.join(names)}"]
+        said = "none failed"
         if len(self.failed):
-            first = self.failed.iloc[0]
-            lines.append(f"  {len(self.failed)} failed; the first: {first['error']}")
-        elif self.complete:
-            lines.append("  none failed")
-        else:
-            lines.append("  warning: interrupted; with a path, the same call goes on from here")
+            said = f"{len(self.failed)} failed; the first: {self.failed.iloc[0]['error']}"
+        if not self.complete:
+            said = f"interrupted: with a path, the same call goes on from here; {said}"
+        lines.append(f"  {said}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -8,10 +8,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from flownet.errors import FlownetError
-from flownet.kernels.compiled import Floats
+from flownet.kernels.compiled import Floats, Integers, Measures
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve_compilation
 from flownet.study.measures import Measure, Reading
+from flownet.study.neighbours import nearest_of, scaled
 from flownet.study.variation import Variation
 
 FAILURES: Final = (FlownetError, ArithmeticError, ValueError)
@@ -25,13 +26,18 @@ class Job(NamedTuple):
     measures: tuple[Measure, ...]
     method: str
     options: Mapping[str, Any]
+    sharp: float | None = None
+    """The residual at which a method that iterates stops."""
+    baseline: Measures | None = None
+    """From which it starts."""
 
 
 class Chunk(NamedTuple):
     """Rows that one task computes, in order; the same for every executor."""
 
     number: int
-    first: int
+    rows: Integers
+    """Their places in the design."""
     values: Floats
     """(rows, parameters)."""
 
@@ -39,8 +45,6 @@ class Chunk(NamedTuple):
 class Rows(NamedTuple):
     """What became of the rows of a chunk."""
 
-    number: int
-    first: int
     numbers: Floats
     """(rows, measures); nan where a row has none."""
     methods: list[str]
@@ -48,28 +52,33 @@ class Rows(NamedTuple):
 
 
 def solve_rows(job: Job, chunk: Chunk) -> Rows:
-    """Return the measures of each row of a chunk; a row that fails has its error."""
+    """Return the measures of each row of a chunk; a row that fails has its error.
+
+    Each row starts from the solution of the nearest row before it, the first from the baseline's.
+    """
+    places, solved = scaled(chunk.values), dict[int, Measures]()
     numbers = np.full((len(chunk.values), len(job.measures)), np.nan)
     methods, errors = [], []
     for k, values in enumerate(chunk.values):
-        name = f"row {chunk.first + k}"
+        like = solved[nearest_of(places, k, list(solved))] if solved else job.baseline
         try:
-            solution = solve_values(job, values, name)
+            solution = solve_values(job, values, f"row {chunk.rows[k]}", like)
         except FAILURES as error:
             methods.append("")
             errors.append(str(error) or type(error).__name__)
             continue
         methods.append(solution.method)
         if solution.converged:
+            solved[k] = solution.measures
             numbers[k], error_text = read_all(solution, job.measures)
             errors.append(error_text)
         else:
             errors.append(solution.warnings[0])
-    return Rows(chunk.number, chunk.first, numbers, methods, errors)
+    return Rows(numbers, methods, errors)
 
 
-def solve_values(job: Job, values: Floats, name: str) -> Solution:
-    """Return the solution with these values of the parameters.
+def solve_values(job: Job, values: Floats, name: str, like: Measures | None = None) -> Solution:
+    """Return the solution with these values of the parameters, from that of a like network.
 
     Raises
     ------
@@ -80,7 +89,9 @@ def solve_values(job: Job, values: Floats, name: str) -> Solution:
     """
     compilation = job.variation.compilation(values.tolist(), name)
     network = job.variation.network
-    return solve_compilation(network, compilation, job.method, **job.options)
+    return solve_compilation(
+        network, compilation, job.method, like=like, sharp=job.sharp, **job.options
+    )
 
 
 def read_all(solution: Solution, measures: tuple[Measure, ...]) -> tuple[Floats, str]:

@@ -179,10 +179,10 @@ def read_parts(path: Path, numbers: Sequence[int]) -> pd.DataFrame:
 
 
 def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return tables one below the other; an empty one where there is none."""
+    """Return tables as one, in the order of their rows; an empty one where there is none."""
     import pandas as pd
 
-    return pd.concat(parts) if parts else pd.DataFrame()
+    return pd.concat(parts).sort_index() if parts else pd.DataFrame()
 
 
 def manifest_of(asked: Mapping[str, Any], design: bytes) -> dict[str, Any]:
