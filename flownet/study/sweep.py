@@ -131,7 +131,9 @@ def sweep(
     parameters = as_parameters(plan.parameters, network)
     texts = (measures,) if isinstance(measures, str) else tuple(measures)
     asked, start = _asked(network, texts, method, options)
-    job = Job(Variation(network, parameters), asked, method, options, sharp, start)
+    variation = Variation(network, parameters)
+    variation.baseline  # noqa: B018  # compiled once, here: it travels with it
+    job = Job(variation, asked, method, options, sharp, start)
     chunks = [
         Chunk(number, rows, plan.points[rows])
         for number, rows in enumerate(neighbourhoods(plan.points, chunk))

@@ -13,6 +13,9 @@ import numpy as np
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, ParameterError
 from flownet.network.model import Network
+from flownet.solvers.intervals import HALFWIDTH
+from flownet.solvers.simulation import Simulation
+from flownet.study.measures import as_measures
 from flownet.study.scenario import Scenario
 from flownet.study.xmr import SIGMA, XmR, xmr
 
@@ -67,6 +70,42 @@ class Prediction:
             )
         if faults:
             raise ParameterError(faults)
+
+    @classmethod
+    def from_simulation(cls, simulation: Simulation, measure: str) -> Prediction:
+        """Return what a simulation of the changed network predicts, with its interval.
+
+        Parameters
+        ----------
+        simulation : Simulation
+            Of the network as it will be.
+        measure : str
+            In plain words, as for `sweep`: ``delay``, ``occupancy at Ward``, ``waiting_time at
+            Ward of frail``, ``system_response_time of frail``.
+
+        Raises
+        ------
+        UnknownNameError
+            Where the measure names nothing in the network.
+        ParameterError
+            Where the simulation has no interval for it.
+        """
+        (asked,) = as_measures(measure, simulation.network)
+        names, classes = simulation.compilation.services, simulation.compilation.classes
+        i, k = asked.service, asked.job_class
+        if i >= 0:
+            table = simulation.services if k < 0 else simulation.service_classes
+            row = table.loc[names[i] if k < 0 else (names[i], classes[k])]
+        else:
+            row = simulation.system if k < 0 else simulation.classes.loc[classes[k]]
+        width = row.get(asked.name + HALFWIDTH)
+        if width is None or not math.isfinite(float(width)):
+            message = "has no finite interval in the simulation"
+            raise ParameterError([Fault("prediction", "measure", f"'{measure}'", message)])
+        value, half, design = float(row[asked.name]), float(width), simulation.design
+        source = f"simulation, seed {design.seed}, {design.replications} replications"
+        about = (measure, asked.unit, design.confidence, source)
+        return cls(value - half, value + half, value, *about)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -164,6 +164,23 @@ def test_a_record_goes_to_a_dict_and_back():
     assert fn.TestOfChange.from_dict(series.to_dict()).to_dict() == series.to_dict()
 
 
+def test_a_simulation_predicts_with_its_interval():
+    ward = {"name": "ward", "servers": 2, "service_time": 1.0, "external_arrival_rate": 1.5}
+    network = fn.Network.from_dict({"network": {"time_unit": "hour"}, "services": [ward]})
+    simulation = fn.simulate(network, horizon=400.0, warmup=50.0, replications=5, seed=3)
+    for text, row, column in (
+        ("delay", simulation.system, "delay"),
+        ("occupancy at ward", simulation.services.loc["ward"], "occupancy"),
+        ("system_response_time of all", simulation.classes.loc["all"], "system_response_time"),
+    ):
+        prediction = fn.Prediction.from_simulation(simulation, text)
+        half = row[f"{column}_halfwidth"]
+        assert prediction.value == row[column]
+        assert (prediction.low, prediction.high) == (row[column] - half, row[column] + half)
+    with pytest.raises(ParameterError, match="no finite interval"):
+        fn.Prediction.from_simulation(simulation, "servers at ward")
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
