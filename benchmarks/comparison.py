@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from flownet.errors import FlownetError
+from flownet.errors import FlownetError, MethodError
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.exact import solve_exact
 from flownet.kernels.simulation import measures as measured
@@ -44,9 +43,17 @@ def _number(found: Measures) -> float:
     return float((inside + found.number_outside).sum())
 
 
-def errors_of(arrays: CompiledNetwork, method: str, truth: Measures) -> Errors | None:
-    """Return a method's errors, None where it does not converge or calls the network overloaded."""
-    found = METHODS[method].solve(arrays)
+def errors_of(
+    arrays: CompiledNetwork, method: str, truth: Measures, **options: Any
+) -> Errors | None:
+    """Return a method's errors, None where it gives none.
+
+    It does not apply, does not converge, or calls the network overloaded.
+    """
+    try:
+        found = METHODS[method].solve(arrays, **options)
+    except MethodError:
+        return None
     if found.status != 0 or found.growth_rate.any():
         return None
     servers = np.where(np.isfinite(arrays.servers), arrays.servers, 1.0)
@@ -80,49 +87,3 @@ def by_simulation(arrays: CompiledNetwork) -> Measures | None:
     horizon = VISITS / float(arrays.external_arrival_rate.sum())
     run = simulate_once(arrays, horizon=horizon, warmup=horizon / 20, seed=7, max_jobs=MOST_JOBS)
     return measured(run) if run.status == 0 else None
-
-
-def table(
-    title: str,
-    networks: Iterator[CompiledNetwork],
-    method: str,
-    judge: Callable[[CompiledNetwork], Measures | None],
-) -> str:
-    """Return the markdown of one table, and say how many networks it rests on."""
-    errors, passed_over, failed = [], 0, 0
-    for arrays in networks:
-        truth = judge(arrays)
-        if truth is None:
-            passed_over += 1
-            continue
-        found = errors_of(arrays, method, truth)
-        if found is None:
-            failed += 1
-        else:
-            errors.append(np.abs(found))
-    worst = np.array(errors)
-    names = {
-        "throughput": "admitted jobs, all services, relative",
-        "number": "total number in the system, relative",
-        "blocked": "blocked servers per server, worst service, absolute",
-        "meets_full": "completion finds its destination full, worst service, absolute",
-    }
-    lines = [
-        f"## {title}",
-        "",
-        "| error | median | 95th percentile | worst |",
-        "| --- | --- | --- | --- |",
-    ]
-    for k, field in enumerate(Errors._fields):
-        if method == "decomposition" and field != "number":
-            continue
-        column = worst[:, k]
-        middle, high, most = np.median(column), np.quantile(column, 0.95), column.max()
-        lines.append(f"| {names[field]} | {middle:.2%} | {high:.2%} | {most:.2%} |")
-    lines += [
-        "",
-        f"{len(errors)} networks; {passed_over} more were passed over (no steady state, or more "
-        f"than {MOST_STATES} states); on {failed} the method did not converge or found overload.",
-        "",
-    ]
-    return "\n".join(lines)

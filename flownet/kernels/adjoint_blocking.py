@@ -65,7 +65,7 @@ class Point(NamedTuple):
 
 
 def blocking_gradient(
-    compiled: CompiledNetwork, measures: Measures, weights: Weights
+    compiled: CompiledNetwork, measures: Measures, weights: Weights, *, mode: str | None = None
 ) -> Gradient | None:
     r"""Return the gradient of a weighting of the measures, by one adjoint solve.
 
@@ -79,13 +79,15 @@ def blocking_gradient(
     measures : Measures
         The solution.
     weights : Weights
+    mode : str, optional
+        That of the solution; only 'compressed' has a fixed point to differentiate.
 
     Returns
     -------
     Gradient or None
         Servers and waiting room are nan: only whole numbers have a chain. None where jobs
-        overflow, a backlog grows, the measures are not those of the compressed fixed point, or the
-        adjoint equations cannot be solved.
+        overflow or return to a service that refuses others, a backlog grows, the measures are not
+        those of the compressed fixed point, or the adjoint equations cannot be solved.
 
     Notes
     -----
@@ -93,7 +95,11 @@ def blocking_gradient(
     relation is local, so that its derivatives are few: sums over routes by hand, each station's
     chain by differences of its own inputs (`station_slopes`), spells and falls pair by pair.
     """
-    if (compiled.overflow_to >= 0).any() or measures.growth_rate.any():
+    if mode == "full" or (compiled.overflow_to >= 0).any() or measures.growth_rate.any():
+        return None
+    layout = lay_out(compiled)
+    refuses = compiled.when_full[layout.end] != BLOCKED_AFTER_SERVICE
+    if (layout.loops & refuses).any():  # their places are kept, which the relations do not know
         return None
     point = _settled(compiled, measures)
     if point is None:

@@ -118,8 +118,13 @@ def settle(
     status = CONVERGED if residual <= tolerance else UNCONVERGED
     if not np.isfinite(residual):
         status = BROKEN
+    below = layout.lower
     rest = np.concatenate([point, chains.drive])
-    return Settled(wait, accepted, flows, held, chains, rest), (status, sweeps, residual)
+    busy = np.maximum(chains.busy, 1e-300)
+    crowded = np.minimum((1.0 - chains.vacant) * np.minimum(compiled.servers, 1e9) / busy, 1.0)
+    found = chains.found_full[below]
+    settled = Settled(wait[below], found, crowded, accepted, flows, held, chains, rest)
+    return settled, (status, sweeps, residual)
 
 
 def _packed(layout: Layout, accepted: Accepted, state: State) -> Floats:

@@ -97,7 +97,7 @@ def lay_out(compiled: CompiledNetwork) -> Layout:
     first = compiled.route_start.astype(np.int64)
     origin = np.repeat(np.arange(first.size - 1), first[1:] - first[:-1])
     start, end = origin // classes, compiled.route_to.astype(np.int64) // classes
-    loops = (start == end) & finite[end] & (compiled.when_full[end] == BLOCKED_AFTER_SERVICE)
+    loops = (start == end) & finite[end]
     free = (compiled.transfer_delay > 0) & ~compiled.holds_server
     waits = finite[end] & (compiled.when_full[end] == BLOCKED_AFTER_SERVICE)
     loops &= ~free
@@ -169,12 +169,15 @@ def by_state(layout: Layout, weights: Floats, shape: tuple[int, ...]) -> Floats:
 def solve_class_flows(compiled: CompiledNetwork, layout: Layout, accepted: Accepted) -> Flows:
     """Solve the traffic equations with what refusals, impatience and saturation leave."""
     refuses = layout.finite & (compiled.when_full != BLOCKED_AFTER_SERVICE)
+    back = by_state(layout, compiled.route_probability * layout.loops, compiled.service_time.shape)
     accept = np.where(refuses, accepted.accept, 1.0)
     turned = layout.finite & (compiled.external_when_full != WAIT_OUTSIDE)
     accept_outside = np.where(turned, accepted.accept, 1.0)
-    external, internal = _arrivals(compiled, layout, accepted, accept, accept_outside)
-    admitted = internal * accept[:, None] + external * accept_outside[:, None]
-    done = admitted * accepted.served[:, None]
+    external, internal = _arrivals(compiled, layout, accepted, back, accept, accept_outside)
+    served = accepted.served[:, None]
+    asked = internal * accept[:, None] + external * accept_outside[:, None]
+    done = served * asked / (1.0 - served * (1.0 - accept[:, None]) * back)
+    admitted = done / served
     route = done.ravel()[layout.origin] * compiled.route_probability
     return with_times(compiled, layout, internal + external, external, admitted, done, route)
 
@@ -183,15 +186,18 @@ def _arrivals(
     compiled: CompiledNetwork,
     layout: Layout,
     accepted: Accepted,
+    back: Floats,
     accept: Floats,
     accept_outside: Floats,
 ) -> tuple[Floats, Floats]:
     """Return arrivals from outside (overflow included) and from inside.
 
-    Overflow is linear in the arrivals: routes that carry it are added to the traffic equations by
-    solving them again until nothing changes.
+    Who comes `back` at once, (n, R) shares, keeps his place. Overflow is linear in the arrivals:
+    routes that carry it are added to the traffic equations by solving them again until nothing
+    changes.
     """
-    keep = np.broadcast_to((accept * accepted.served)[:, None], compiled.service_time.shape)
+    served, room = accepted.served[:, None], accept[:, None]
+    keep = served * room / (1.0 - served * back * (1.0 - room))
     inside = np.maximum(accept, 1e-14)
     external = compiled.external_arrival_rate
     rounds = 200 if (compiled.overflow_to >= 0).any() else 1
@@ -202,7 +208,8 @@ def _arrivals(
         )
         if rounds == 1:
             break
-        over = overflowing(compiled, layout, accepted, external, internal)
+        done = keep * (asked + internal)
+        over = overflowing(compiled, layout, accepted, external, internal, done)
         new = compiled.external_arrival_rate.copy()
         np.add.at(new, np.maximum(compiled.overflow_to, 0), over)
         change = float(np.abs(new - external).max())
@@ -218,8 +225,15 @@ def overflowing(
     accepted: Accepted,
     external: Floats,
     internal: Floats,
+    done: Floats,
 ) -> Floats:
-    """Return the arrivals that each full service sends to another, by class."""
+    """Return the arrivals that each full service sends to another, by class.
+
+    Of the `internal` ones those who come straight back keep their place.
+    """
+    along = done.ravel()[layout.origin] * compiled.route_probability * layout.loops
+    back = np.bincount(compiled.route_to.astype(np.int64), weights=along, minlength=done.size)
+    internal = np.maximum(internal - back.reshape(done.shape), 0.0)
     sent = np.where((compiled.external_when_full == OVERFLOW)[:, None], external, 0.0)
     sent = sent + np.where((compiled.when_full == OVERFLOW)[:, None], internal, 0.0)
     spills = layout.finite & (compiled.overflow_to >= 0)

@@ -26,7 +26,11 @@ class Settled(NamedTuple):
     """Where the fixed point has come to rest."""
 
     wait: Floats
-    """(n,) mean time that a job waits for a place here in a server elsewhere."""
+    """(p,) mean time that a job of the upper service waits for a place at the lower one."""
+    found_full: Floats
+    """(p,) share of those who find none."""
+    crowded: Floats
+    """(n,) share of completions at which all places of the own service are taken."""
     accepted: Accepted
     """The shares that the flows were solved with."""
     flows: Flows
@@ -52,8 +56,9 @@ def to_measures(
     chains = settled.chains
     refused = flows.arrivals - flows.admitted
     internal = flows.arrivals - flows.external
-    over = overflowing(compiled, layout, settled.accepted, flows.external, internal)
-    lasting = np.where(layout.blocks, wait[layout.end], 0.0) * compiled.route_probability
+    over = overflowing(compiled, layout, settled.accepted, flows.external, internal, flows.done)
+    wait = wait * _possible(compiled, layout, flows, wait)
+    lasting = _along(layout, wait) * compiled.route_probability
     with np.errstate(invalid="ignore", divide="ignore"):
         waiting_time = np.where(flows.done > 0, waiting / np.maximum(flows.done, 1e-300), 0.0)
     status, sweeps, residual = standing
@@ -74,13 +79,13 @@ def to_measures(
         waiting_time=waiting_time,
         wait_probability=chains.waits,
         probability_full=np.where(layout.finite, 1.0 - chains.vacant, 0.0),
-        blocking_probability=_found_full(layout, flows, chains.found_full),
+        blocking_probability=_found_full(layout, settled),
         arrival_scv=np.full(n, np.nan),
         departure_scv=np.full(n, np.nan),
         growth_rate=growth,
         blocked_by_from=layout.upper,
         blocked_by_to=layout.lower,
-        blocked_by_number=flows.pair * wait[layout.lower],
+        blocked_by_number=flows.pair * wait,
         rest=settled.rest,
     )
 
@@ -113,11 +118,32 @@ def _backlogs(
     return waiting, outside, gives_up, growth
 
 
-def _found_full(layout: Layout, flows: Flows, found: Floats) -> Floats:
+def _possible(compiled: CompiledNetwork, layout: Layout, flows: Flows, wait: Floats) -> Floats:
+    """Return, by pair, by how much blocked times fall short so that no more than all are held.
+
+    Where a queue grows, waits are those of streams that come to rest, and their bound is rough.
+    """
+    n = layout.finite.size
+    blocked = np.bincount(layout.upper, weights=flows.pair * wait, minlength=n)
+    working = (flows.done * (compiled.service_time + flows.transfer)).sum(axis=1)
+    left = np.maximum(compiled.servers - working, 0.0)
+    share: Floats = np.divide(left, blocked, out=np.ones(n), where=blocked > left)
+    return share[layout.upper]
+
+
+def _along(layout: Layout, values: Floats) -> Floats:
+    """Return the value of its pair for every route that can block, 0 for the others."""
+    return np.asarray(np.append(values, 0.0)[layout.pair])
+
+
+def _found_full(layout: Layout, settled: Settled) -> Floats:
     """Return the share of each service's completions that find their destination full."""
-    n = found.size
-    met = np.where(layout.blocks, flows.route * found[layout.end], 0.0)
-    by_service = np.bincount(layout.start, weights=met, minlength=n)
+    flows = settled.flows
+    lost = layout.finite[layout.end] & ~layout.blocks & ~layout.transit & ~layout.loops
+    refused = np.where(lost, 1.0 - settled.accepted.accept[layout.end], 0.0)
+    back = np.where(layout.loops, settled.crowded[layout.end], 0.0)
+    met = flows.route * (_along(layout, settled.found_full) + refused + back)
+    by_service = np.bincount(layout.start, weights=met, minlength=flows.done.shape[0])
     done = flows.done.sum(axis=1)
-    shares: Floats = np.divide(by_service, done, out=np.zeros(n), where=done > 0)
+    shares: Floats = np.divide(by_service, done, out=np.zeros(done.size), where=done > 0)
     return shares

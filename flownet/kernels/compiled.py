@@ -173,3 +173,5 @@ class Measures(NamedTuple):
     """(n,) the same by the other."""
     rest: Floats = NOTHING
     """(any,) where a fixed point came to rest, from which a like one may start; else empty."""
+    variant: int = 0
+    """Which variant of its method gave this, where there are several; 0 the first."""

@@ -20,6 +20,10 @@ LEAST_WAITING = 0.01
 NEAR_CRITICAL = 0.95
 """Load from which a steady state is far away in time (a convention; Whitt 1989 gives the rate)."""
 
+NEAR_FULL = 0.9
+"""Share of time without a free place from which a queue outside is told with a warning: there an
+error of 1 % in what can enter is one of 9 % and more in the queue."""
+
 
 def summary(solution: Solution) -> str:
     """Return three lines: the headline, the standing, one warning."""
@@ -59,6 +63,7 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
         *_overload(solution),
         *calendar_strains(solution.compilation),
         *_near_critical(solution),
+        *_near_full(solution),
         *_disagreement(solution),
         *turned_away(solution.system, solution.network.time_unit),
         *(str(fault) for fault in solution.network.warnings),
@@ -131,6 +136,24 @@ def _disagreement(solution: Solution) -> list[str]:
         f"the two methods that are blended (QNA and robust queueing) differ by more than "
         f"{DISAGREEMENT:.0%} at {', '.join(told)}{more}: simulate where that matters"
     ]
+
+
+def _near_full(solution: Solution) -> list[str]:
+    """Warn where a queue outside hangs on a small difference, with how much it hangs on it."""
+    network, table, measures = solution.network, solution.services, solution.measures
+    lines = []
+    for position, service in enumerate(table.index):
+        full = float(measures.probability_full[position])
+        outside = float(table.iloc[position]["number_outside"])
+        if solution.exact or not NEAR_FULL <= full < 1 or not 0 < outside < np.inf:
+            continue
+        lines.append(
+            f"'{network.label(service)}' has all its places taken {full:.1%} of the time: the "
+            f"{figure(outside)} jobs outside hang on the small difference between what arrives and "
+            f"what can enter (1 % less could enter: about {full / (1 - full):.0f} % more outside); "
+            "a simulation or the exact chain would confirm them"
+        )
+    return lines
 
 
 def turned_away(system: pd.Series[float], unit: str) -> list[str]:

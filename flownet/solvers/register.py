@@ -13,7 +13,7 @@ from flownet.kernels.adjoint import Gradient
 from flownet.kernels.adjoint_blocking import blocking_gradient
 from flownet.kernels.adjoint_open import open_gradient
 from flownet.kernels.adjoint_product_form import product_form_gradient
-from flownet.kernels.blocking_compressed import solve_compressed
+from flownet.kernels.blocking_full import FULL, MODES, full_reasons, solve_blocking
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.decomposition import (
     decomposition_assumptions,
@@ -46,6 +46,9 @@ REASONS: Final = {
     "no_blocking": "no service can block another, and none keeps jobs waiting outside",
     "ps_in_room": "it shares its servers among all (ps) within a finite capacity",
     "priority_in_room": "it serves by priority in a network with blocking",
+    "general_in_full": "service times are not exponential, which mode 'full' needs",
+    "endless_in_full": "any number of its jobs can be blocked, which mode 'full' does not hold",
+    "instant_in_full": "service takes no time, which mode 'full' does not hold",
 }
 """What a kernel's reason code means, said of a service."""
 
@@ -56,9 +59,9 @@ STRAINS: Final = {
     "unequal_means": "classes of different mean service times are served as one mixture",
     "ranks_in_room": "priorities share out its wait only approximately",
     "several_patiences": "classes of different patience are taken to meet the same wait",
-    "neighbours": "services are solved with the arrivals and the blocking that their neighbours "
-    "cause on average: rare long blockages are averaged out, so that queues several services "
-    "upstream of a full one come out too short; docs/accuracy.md shows the error, a simulation "
+    "neighbours": "services are solved in neighbourhoods, with what the others do on average (in "
+    "the compressed mode each on its own, where queues outside and queues several services "
+    "upstream of a full one come out too short); docs/accuracy.md shows the error, a simulation "
     "the truth",
     "general_times": "service times that are not exponential enter by mean and scv only",
     "mixed_classes": "classes share one chain a service, and its results by their flows",
@@ -97,6 +100,8 @@ class Method:
     iterates : bool
         Whether `solve` takes a ``tolerance`` at which its fixed point is good enough, and a
         ``start``, the ``rest`` of measures of a like network.
+    variants : tuple of str
+        What ``mode`` may be, where the method has several; `Measures.variant` is a place in it.
     """
 
     name: str
@@ -110,6 +115,7 @@ class Method:
     automatic: bool = True
     gradient: Callable[..., Gradient | None] | None = None
     iterates: bool = False
+    variants: tuple[str, ...] = ()
 
     def reasons(self, compilation: Compilation, **options: Any) -> list[str]:
         """Return why this method does not apply, naming the services; empty where it does."""
@@ -176,6 +182,29 @@ def _blocking_strains(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     return strains + ([("mixed_classes", -1)] if used.shape[1] > 1 else [])
 
 
+def _blocking_refusals(compilation: Compilation, *, mode: str | None = None) -> list[str]:
+    """Return why the blocking decomposition does not apply, or not in this mode."""
+    found = blocking_reasons(compilation.arrays)
+    if mode == FULL and not found:
+        found = full_reasons(compilation.arrays)
+    return _sentences(found, REASONS, compilation)
+
+
+def _blocking_assumptions(compilation: Compilation, *, mode: str | None = None) -> list[str]:
+    del mode
+    return _sentences(_blocking_strains(compilation.arrays), STRAINS, compilation)
+
+
+def why_compressed(compilation: Compilation) -> str:
+    """Return why the blocking method was not carried out in full."""
+    reasons = _sentences(full_reasons(compilation.arrays), REASONS, compilation)
+    return (
+        reasons[0]
+        if reasons
+        else ("its neighbourhoods are many or have many states, or their equations no steady state")
+    )
+
+
 def _none(compilation: Compilation) -> list[str]:
     del compilation
     return []
@@ -210,16 +239,19 @@ METHODS: Final[dict[str, Method]] = {
         ),
         Method(
             "blocking",
-            solve_compressed,
-            _in_words(blocking_reasons, REASONS),
+            solve_blocking,
+            _blocking_refusals,
             False,  # noqa: FBT003  # exact, or not
             "flownet's own decomposition (docs/methods.md), in the line of Perros and Altiok "
             "(1986) and of Osorio and Bierlaire (2009), Eur. J. Oper. Res. 196:996",
-            "a small Markov chain a service over the jobs there, those that wait for a place there "
-            "and its own blocked servers, coupled by a fixed point",
-            _in_words(_blocking_strains, STRAINS),
+            "exact chains of overlapping neighbourhoods (mode 'full'), or a birth-death chain a "
+            "service over the jobs there and those that wait for a place there (mode "
+            "'compressed'), coupled by a fixed point",
+            _blocking_assumptions,
+            options=("mode",),
             gradient=blocking_gradient,
             iterates=True,
+            variants=MODES,
         ),
         Method(
             "exact",

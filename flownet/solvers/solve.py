@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flownet.errors import Fault, MethodError, ParameterError, UnknownNameError
+from flownet.kernels.blocking_full import COMPRESSED
 from flownet.kernels.compiled import Measures
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network
 from flownet.network.values import nearest
 from flownet.solvers.calendars import calendar_strains
-from flownet.solvers.register import METHODS, Method
+from flownet.solvers.register import METHODS, Method, why_compressed
 from flownet.solvers.solution import Solution
 
 
@@ -26,10 +27,12 @@ def solve(network: Network, method: str = "auto", **options: Any) -> Solution:
         that applies, exact before approximate; the Solution says which was taken and why.
         ``exact`` is taken only when it is asked for: it holds every state of the network.
     **options
-        For ``exact`` only: ``max_states`` (default 1,000,000), the most states that it may hold;
-        ``truncation_mass`` (default 1e-12), the share of time beyond which unlimited queues are
-        cut off; ``fit`` (default False), whether times that are not made of exponential phases
-        are replaced by some with the same mean and scv.
+        For ``blocking`` only: ``mode``, 'full' or 'compressed' (by default full where service times
+        are exponential and neighbourhoods small). For ``exact`` only: ``max_states`` (default
+        1,000,000), the most states that it may hold; ``truncation_mass`` (default 1e-12), the
+        share of time beyond which unlimited queues are cut off; ``fit`` (default False), whether
+        times that are not made of exponential phases are replaced by some with the same mean and
+        scv.
 
     Returns
     -------
@@ -102,13 +105,20 @@ def solve_compilation(
         how = {} if sharp is None else {"tolerance": sharp}
         how |= {} if like is None else {"start": like.rest}
     assumptions = (*calendar_strains(compilation), *chosen.assumptions(compilation, **options))
+    measures = chosen.solve(compilation.arrays, **options, **how)
+    if chosen.variants:
+        mode = chosen.variants[measures.variant]
+        choice += f"; in the {mode} mode"
+        if mode == COMPRESSED and "mode" not in options:
+            choice += f" ({why_compressed(compilation)})"
+        options = {**options, "mode": mode}  # what is asked next is answered in the same mode
     return Solution(
         network=network,
         method=chosen.name,
         choice=choice,
         exact=chosen.exact and not assumptions,
         assumptions=assumptions,
-        measures=chosen.solve(compilation.arrays, **options, **how),
+        measures=measures,
         compilation=compilation,
         options=options,
     )

@@ -175,3 +175,18 @@ def test_costs_add_up_capacity_delay_and_loss():
     )  # fmt: skip
     # two servers, nobody waits, one in five is lost (Erlang B of 2 servers at load 1)
     assert solution.system["cost"] == pytest.approx(2 * 10 + 0.2 * 100)
+
+
+def test_a_queue_outside_that_hangs_on_a_small_difference_is_told_so():
+    """A line of three that lets in hardly more than what arrives is full most of the time."""
+    beds = [{"name": name, "service_time": 1.0, "servers": 1, "waiting_room": 0}
+            for name in ("ward", "rehabilitation", "home")]  # fmt: skip
+    beds[0] |= {"external_arrival_rate": 0.55, "external_when_full": "wait_outside"}
+    routes = [{"from": "ward", "to": "rehabilitation"}, {"from": "rehabilitation", "to": "home"}]
+    document = {"network": {"time_unit": "day"}, "services": beds, "routes": routes}
+    solution = fn.solve(fn.Network.from_dict(document), method="blocking")
+    # Hillier and Boling (1967): 22/39 = 0.564 is the most that such a line lets through
+    assert not solution.overloaded
+    assert any("small difference" in text for text in solution.warnings)
+    assert solution.options == {"mode": "full"}
+    assert "in the full mode" in solution.choice

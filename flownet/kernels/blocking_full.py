@@ -1,0 +1,351 @@
+"""Networks with blocking, in full: exact chains of overlapping neighbourhoods, coupled."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from flownet.errors import Fault, MethodError, ParameterError
+from flownet.kernels.blocking_compressed import (
+    BROKEN,
+    CONVERGED,
+    UNCONVERGED,
+    settle,
+    solve_compressed,
+)
+from flownet.kernels.blocking_compressed_flows import (
+    Accepted,
+    Flows,
+    Layout,
+    lay_out,
+    solve_class_flows,
+)
+from flownet.kernels.blocking_compressed_measures import Settled, to_measures
+from flownet.kernels.blocking_compressed_place import Chain
+from flownet.kernels.blocking_compressed_sweep import SMALLEST, Given, gather
+from flownet.kernels.blocking_parts import (
+    Piece,
+    Streams,
+    Tables,
+    build_pieces,
+    first_tables,
+    streams_of,
+    visit,
+)
+from flownet.kernels.blocking_parts_chain import figures
+from flownet.kernels.blocking_parts_moves import NONE
+from flownet.kernels.blocking_parts_plan import Graph, choose_parts, graph_of, homes, states_of
+from flownet.kernels.compiled import (
+    DELAY,
+    PROCESSOR_SHARING,
+    Booleans,
+    CompiledNetwork,
+    Floats,
+    Measures,
+)
+
+COMPRESSED, FULL = "compressed", "full"
+MODES = (COMPRESSED, FULL)
+BUDGET = 3000.0
+"""States up to which a part grows beyond two neighbours."""
+MOST_STATES = 40_000
+"""Of one part; two neighbours that have more are left to the compressed mode."""
+MOST_IN_ALL = 400_000
+FIRMLY = 0.01
+"""A part is solved in each sweep to this part of what the last sweep changed."""
+MOST_PARTS = 24
+"""Of a network that is solved in full without being asked to."""
+FINE, FINEST = 1e-10, 1e-12
+ROUGHLY = 1e-6
+"""How well the compressed mode settles before it hands over."""
+TORRENT = 1e7
+"""Arrivals for each that a service can finish, before one whose queue never ends."""
+OVERLOADED = 1.0 - 1e-7
+"""A line whose numbers fall no faster than this grows for ever."""
+
+
+class Problem(NamedTuple):
+    """A network taken to parts."""
+
+    compiled: CompiledNetwork
+    layout: Layout
+    graph: Graph
+    pieces: list[Piece]
+    order: list[int]
+    """Of the parts, those downstream first."""
+    of_service: list[int]
+    """The part that speaks for each service."""
+    saturated: Booleans
+
+
+class Standing(NamedTuple):
+    """Where the fixed point has come to rest."""
+
+    accepted: Accepted
+    tables: Tables
+    figures: Floats
+    """(n, 9) of `figures`."""
+    sweeps: int
+    residual: float
+
+
+def solve_blocking(
+    compiled: CompiledNetwork,
+    *,
+    mode: str | None = None,
+    tolerance: float | None = None,
+    max_sweeps: int = 1000,
+    start: Floats | None = None,
+) -> Measures:
+    r"""Solve a network with blocking by exact chains of overlapping neighbourhoods, or compressed.
+
+    .. math:: \pi_P Q_P(A, \varphi, \beta) = 0 \quad\text{for every part } P
+
+    Parameters
+    ----------
+    compiled : CompiledNetwork
+        Whole servers and places; first come, first served.
+    mode : str, optional
+        'full', 'compressed', or by default full where times are exponential and
+        there are few, small parts.
+    tolerance : float, optional
+        Largest change in a sweep, of the probabilities of a part and of the shares admitted, at
+        which it stops; by default 1e-10 in the full mode, and what `solve_compressed` has. Smaller
+        ones than 1e-12 are below rounding.
+    max_sweeps : int
+        Sweeps at most.
+    start : array, optional
+        ``Measures.rest`` of a like network, from which the compressed mode starts.
+
+    Returns
+    -------
+    Measures
+        `variant` is the place in `MODES` of the mode that gave them. Left to itself the function
+        takes the compressed one where the full one does not apply, does not converge, or meets a
+        queue that grows before a service that also takes in jobs blocked upstream.
+
+    Raises
+    ------
+    ParameterError
+        Where there is no such mode.
+    MethodError
+        Where the full mode is asked for and cannot be had; the reasons say why.
+
+    Notes
+    -----
+    A part holds two neighbours or more, never all of three or more services that hang together.
+    What lies outside it, it knows from parts that overlap with it: for a route i to j, the rate A
+    at which jobs come, given how many are at j or wait for it and how many of its servers are
+    blocked; the chance :math:`\varphi` that j is full, given how many are at i; the rate
+    :math:`\beta` at which jobs blocked at i are released, given their number and how many are at
+    i. Each is the conditional mean in the steady state of the part that has most of the
+    neighbours. Sweeps go up and down the network; streams are scaled to the flows of the traffic
+    equations. Exact for two services with exponential times.
+
+    The map of the compressed mode, not of this one, is the one to differentiate: the number of
+    states here jumps with servers and places.
+
+    References
+    ----------
+    The family is that of Brandwajn and Jow (1988), Oper. Res. 36:73, and of van Vuuren, Adan and
+    Resing-Sassen (2005), OR Spectrum 27:315: subsystems of two stations of a line.
+    """
+    if mode not in {None, *MODES}:
+        message = f"must be one of {', '.join(MODES)}"
+        raise ParameterError([Fault("method 'blocking'", "mode", repr(mode), message)])
+    if mode == COMPRESSED or (mode is None and full_reasons(compiled)):
+        return _compressed(compiled, tolerance, max_sweeps, start)
+    fine = FINE if tolerance is None else max(tolerance, FINEST)
+    most = MOST_PARTS if mode is None else math.inf
+    found, reason = solve_full(
+        compiled, tolerance=fine, max_sweeps=max_sweeps, most=most, begin=start
+    )
+    if mode is None and (found is None or found.status != CONVERGED):
+        return _compressed(compiled, tolerance, max_sweeps, start)
+    if found is None:
+        raise MethodError("blocking", [f"mode 'full' does not apply: {reason}"])
+    return found
+
+
+def _compressed(
+    compiled: CompiledNetwork, tolerance: float | None, max_sweeps: int, start: Floats | None
+) -> Measures:
+    if tolerance is None:
+        return solve_compressed(compiled, max_sweeps=max_sweeps, start=start)
+    return solve_compressed(compiled, tolerance=tolerance, max_sweeps=max_sweeps, start=start)
+
+
+def solve_full(
+    compiled: CompiledNetwork,
+    *,
+    tolerance: float,
+    max_sweeps: int,
+    most: float = math.inf,
+    begin: Floats | None = None,
+) -> tuple[Measures | None, str]:
+    """Return the measures by at most so many parts, or None and why it cannot be had.
+
+    A service whose queue grows is taken to have one that never ends, and all is solved again.
+    """
+    layout = lay_out(compiled)
+    start, standing = settle(compiled, layout, ROUGHLY, max_sweeps, begin)
+    saturated: Booleans = np.zeros(compiled.servers.size, dtype=np.bool_)
+    place = {int(s): k for k, s in enumerate(layout.order)}
+    while standing[0] != BROKEN:
+        problem, tables = take_apart(compiled, layout, start, saturated, most)
+        if problem is None or tables is None:
+            return None, "two neighbours alone have too many states, or the parts are too many"
+        found = iterate(problem, start.accepted, tables, tolerance, max_sweeps)
+        growing = np.flatnonzero((found.figures[:, 5] >= OVERLOADED) & ~saturated)
+        if growing.size == 0:
+            return _measures(problem, found, tolerance, start.rest), ""
+        first = max(growing.tolist(), key=lambda s: place[s])
+        if (problem.graph.blocks & (problem.graph.end == first)).any():
+            return None, "a queue grows before a service that also takes in jobs blocked upstream"
+        saturated = saturated.copy()
+        saturated[first] = True
+    return None, "the compressed mode, from which it starts, broke down"
+
+
+def full_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
+    """Return why the full mode does not apply, sizes apart: (reason code, service)."""
+    used = compiled.service_time > 0
+    chained = np.isfinite(compiled.servers) & (compiled.discipline != DELAY)
+    general = (used & (np.abs(compiled.service_scv - 1.0) > 1e-9)).any(axis=1)
+    general &= chained & (compiled.discipline != PROCESSOR_SHARING)
+    layout = lay_out(compiled)
+    endless = np.zeros(chained.size, dtype=np.bool_)
+    endless[layout.upper] = ~chained[layout.upper]
+    instant = chained & ~used.all(axis=1) & ~used.any(axis=1)
+    found = {"general_in_full": general, "endless_in_full": endless, "instant_in_full": instant}
+    return [(why, int(i)) for why, where in found.items() for i in np.flatnonzero(where)]
+
+
+def take_apart(
+    compiled: CompiledNetwork,
+    layout: Layout,
+    start: Settled,
+    saturated: Booleans,
+    most: float = math.inf,
+) -> tuple[Problem | None, Tables | None]:
+    """Return the parts and first tables, from the compressed mode; None where they are too large.
+
+    A service that is `saturated` has a queue that never ends.
+    """
+    given = gather(compiled, layout, start.flows)
+    free, lost = given.free, given.lost
+    for _ in range(2):  # which routes there are does not depend on what comes besides
+        graph = graph_of(compiled, layout, start.flows, free, lost, start.chains, saturated)
+        streams = streams_of(graph, layout, start.flows, given)
+        free, lost = streams.free, streams.lost
+    sets = choose_parts(compiled, graph, BUDGET)
+    sizes = [states_of(compiled, graph, services) for services in sets]
+    if len(sets) > most or max(sizes, default=0.0) > MOST_STATES or sum(sizes) > MOST_IN_ALL:
+        return None, None
+    pieces = build_pieces(compiled, layout, graph, sets, MOST_STATES)
+    if pieces is None:
+        return None, None
+    place = {int(s): k for k, s in enumerate(layout.order)}
+    order = sorted(range(len(sets)), key=lambda p: min(place[s] for s in sets[p]))
+    of_service, _ = homes(graph, sets)
+    problem = Problem(compiled, layout, graph, pieces, order, of_service, saturated)
+    streams = _with_torrents(problem, streams)
+    return problem, first_tables(compiled, graph, pieces, streams, start.chains)
+
+
+def iterate(
+    problem: Problem, accepted: Accepted, tables: Tables, tolerance: float, max_sweeps: int
+) -> Standing:
+    """Sweep up and down until nothing changes; the pieces and the tables are changed in place."""
+    seen, residual, sweep = np.zeros((problem.graph.chained.size, 9)), np.inf, 0
+    while sweep < max_sweeps:
+        flows = solve_class_flows(problem.compiled, problem.layout, accepted)
+        given = gather(problem.compiled, problem.layout, flows)
+        streams = streams_of(problem.graph, problem.layout, flows, given)
+        streams = _with_torrents(problem, streams)
+        last = min(residual, 1.0)
+        before = [piece.scale.copy() for piece in problem.pieces]
+        residual = 0.0
+        for p in problem.order if sweep % 2 == 0 else problem.order[::-1]:
+            piece, enough = problem.pieces[p], FIRMLY * max(tolerance, last)
+            change = visit(piece, problem.graph, tables, streams, problem.layout, enough)
+            residual = max(residual, change)
+        moved = [np.abs(p.scale - old) for p, old in zip(problem.pieces, before, strict=True)]
+        seen = _look(problem)
+        new = _accepted(problem, accepted, seen, tables, streams, flows, given)
+        steps = [np.abs(x - y) for x, y in zip(new, accepted, strict=True)]
+        residual = max(residual, *(float(step.max(initial=0.0)) for step in [*moved, *steps]))
+        accepted, sweep = new, sweep + 1
+        if not residual > tolerance:
+            break
+    return Standing(accepted, tables, seen, sweep, residual)
+
+
+def _with_torrents(problem: Problem, streams: Streams) -> Streams:
+    """Return the rates with more arrivals than can enter where a queue never ends."""
+    torrent = TORRENT * streams.leaves * problem.compiled.servers
+    return streams._replace(lost=np.where(problem.saturated, torrent, streams.lost))
+
+
+def _look(problem: Problem) -> Floats:
+    """Return the figures of every service, from the part that speaks for it."""
+    seen = np.zeros((problem.graph.chained.size, 9))
+    seen[:, 3] = 1.0
+    for s, p in enumerate(problem.of_service):
+        if p != NONE:
+            piece = problem.pieces[p]
+            k = int(np.searchsorted(piece.part.services, s))
+            seen[s] = figures(piece.part, piece.space, piece.p, piece.close, k)
+    return seen
+
+
+def _accepted(
+    problem: Problem, accepted: Accepted, seen: Floats, tables: Tables, streams: Streams,
+    flows: Flows, given: Given,
+) -> Accepted:  # fmt: skip
+    """Return the shares that the parts make of the flows."""
+    graph, n = problem.graph, seen.shape[0]
+    passing = np.where(graph.blocks, 0.0, streams.flow)
+    every = np.bincount(graph.end, weights=passing, minlength=n)
+    full = np.bincount(graph.end, weights=passing * tables.share, minlength=n)
+    lost = np.where(problem.saturated, 0.0, streams.lost)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        accept = (lost * seen[:, 3] + every - full) / (lost + every)
+        patient = 1.0 - problem.layout.giving_up * seen[:, 1] / given.admitted
+        working = (seen[:, 0] - seen[:, 7]) * streams.leaves
+        carried = accepted.served * working / (flows.done.sum(axis=1) * flows.passes)
+    accept = np.where(problem.layout.refusing & (lost + every > 0), accept, 1.0)
+    served = np.where(problem.layout.giving_up > 0, patient, 1.0)
+    served = np.where(problem.saturated, carried, served)
+    served = np.where(np.isfinite(served), served, 1.0)
+    return Accepted(np.clip(accept, SMALLEST, 1.0), np.clip(served, SMALLEST, 1.0))
+
+
+def _measures(problem: Problem, found: Standing, tolerance: float, rest: Floats) -> Measures:
+    """Return the measures of the whole network."""
+    compiled, layout, graph = problem.compiled, problem.layout, problem.graph
+    flows = solve_class_flows(compiled, layout, found.accepted)
+    n = compiled.servers.size
+    where = {
+        key: a for a, key in enumerate(zip(graph.start.tolist(), graph.end.tolist(), strict=True))
+    }
+    pairs = zip(layout.upper.tolist(), layout.lower.tolist(), strict=True)
+    route = np.array([where.get(pair, NONE) for pair in pairs], dtype=np.int64)
+    wait = np.append(found.tables.wait, 0.0)[route]
+    share = np.append(found.tables.share, 0.0)[route]
+    held, waiting, outside, vacant, waits, ratio = found.figures[:, :6].T
+    ratio = np.where(problem.saturated, 1.0, np.minimum(ratio, OVERLOADED))
+    nothing = np.zeros(n)
+    chains = Chain(
+        busy=held, waiting=waiting, blocked=nothing, outside=outside, vacant=vacant,
+        inflow=nothing, found_full=nothing, waits=waits, gives_up=layout.giving_up * waiting,
+        ratio=ratio, wait=nothing, number=nothing, variance=nothing, smoothing=nothing,
+        coming=nothing, blocked_variance=nothing, drive=nothing,
+    )  # fmt: skip
+    settled = Settled(wait, share, found.figures[:, 8], found.accepted, flows, held, chains, rest)
+    status = CONVERGED if found.residual <= tolerance else UNCONVERGED
+    standing = (status, found.sweeps, found.residual)
+    measures = to_measures(compiled, layout, settled, np.ones(n), standing)
+    return measures._replace(variant=MODES.index(FULL))
