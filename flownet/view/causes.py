@@ -28,12 +28,14 @@ WRITTEN = 14
 """Cells hold their figures up to so many rows and columns."""
 
 
-def delay_heatmap(finding: Finding, *, most: int = 24) -> go.Figure:
+def delay_heatmap(finding: Finding, by: str = "service", *, most: int = 24) -> go.Figure:
     """Return a heat map of who causes whose delay: seen at (rows), caused by (columns).
 
     Parameters
     ----------
     finding : Finding
+    by : {'service', 'organisation', 'flow'}
+        The attribution by service or by organisation; or ``flow``, who holds whose places.
     most : int
         Rows and columns that are named; what is left is added up in a last one.
 
@@ -52,13 +54,14 @@ def delay_heatmap(finding: Finding, *, most: int = 24) -> go.Figure:
     >>> fn.view.delay_heatmap(fn.find_constraint(fn.example("discharge_to_assess"))).data[0].type
     'heatmap'
     """
-    table = largest_parts(finding, most)
+    parts = parts_of(finding, by)
+    table = largest_parts(finding, parts, most)
     values = table.to_numpy()
     mixed = bool(values.min() < -SMALL * np.abs(values).sum())
     size = float(np.abs(values).max())
     empty = np.abs(values) <= SMALL * np.abs(values).sum()
     few = max(table.shape) <= WRITTEN
-    unit, by = str(finding.attribution.attrs["units"]), _by(finding)
+    unit, cause = str(parts.attrs["units"]), _cause(parts)
     rows, columns = list(map(str, table.index)), list(map(str, table.columns))
     heat = go.Heatmap(
         z=np.where(empty, np.nan, values),
@@ -70,7 +73,7 @@ def delay_heatmap(finding: Finding, *, most: int = 24) -> go.Figure:
         text=[["" if hide else figure(v, 2) for v, hide in zip(*pair, strict=True)]
               for pair in zip(values, empty, strict=True)],
         texttemplate="%{text}" if few else None,
-        hovertext=[[f"{figure(v)} {unit} seen at {escaped(cut(row, 80))},<br>{by} "
+        hovertext=[[f"{figure(v)} {unit} seen at {escaped(cut(row, 80))},<br>{cause} "
                     f"{escaped(cut(column, 80))}" for v, column in zip(line, columns, strict=True)]
                    for line, row in zip(values, rows, strict=True)],
         hoverinfo="text",
@@ -80,14 +83,14 @@ def delay_heatmap(finding: Finding, *, most: int = 24) -> go.Figure:
         colorbar={"title": {"text": with_unit("delay", unit), "side": "right"}, "thickness": 14},
     )  # fmt: skip
     drawn = figure_of(
-        [heat], _title(finding, table), max(34 * len(rows), 170),
+        [heat], _title(finding, parts, table), max(34 * len(rows), 170),
         note="Read along a row: the delay seen there, divided among what causes it. Empty cells "
         "are nothing, or nearly so.",
         margin={"b": 66 + int(5.2 * min(max(map(len, columns)), 24))},
     )  # fmt: skip
     drawn.update_xaxes(
         tickvals=list(range(len(columns))), ticktext=[shown(name, 24) for name in columns],
-        tickangle=-40, title={"text": by}, showgrid=False, zeroline=False,
+        tickangle=-40, title={"text": cause}, showgrid=False, zeroline=False,
     )  # fmt: skip
     drawn.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=[shown(name, 24) for name in rows],
@@ -96,12 +99,14 @@ def delay_heatmap(finding: Finding, *, most: int = 24) -> go.Figure:
     return drawn
 
 
-def delay_ribbon(finding: Finding, *, most: int = 10) -> go.Figure:
+def delay_ribbon(finding: Finding, by: str = "service", *, most: int = 10) -> go.Figure:
     """Return the delay as a ribbon from the services that cause it to those where it is seen.
 
     Parameters
     ----------
     finding : Finding
+    by : {'service', 'organisation', 'flow'}
+        As for `delay_heatmap`.
     most : int
         Services that are named on each side; what is left is added up.
 
@@ -116,9 +121,10 @@ def delay_ribbon(finding: Finding, *, most: int = 10) -> go.Figure:
     ParameterError
         Where there is no delay to be divided.
     """
-    table = largest_parts(finding, most)
+    parts = parts_of(finding, by)
+    table = largest_parts(finding, parts, most)
     values = table.to_numpy()
-    unit, by = str(finding.attribution.attrs["units"]), _by(finding)
+    unit, cause = str(parts.attrs["units"]), _cause(parts)
     ties = [(j, i) for i, j in zip(*np.nonzero(values > SMALL * values.sum()), strict=True)]
     if not ties:
         raise _nothing(finding)
@@ -139,7 +145,7 @@ def delay_ribbon(finding: Finding, *, most: int = 10) -> go.Figure:
             "color": [_faint(colors[j]) for j, _ in ties],
             "customdata": [
                 f"{figure(float(values[i, j]))} {escaped(unit)} seen at {shown(seen[i], 80)},<br>"
-                f"{by} {shown(causes[j], 80)}"
+                f"{cause} {shown(causes[j], 80)}"
                 for j, i in ties
             ],
             "hovertemplate": "%{customdata}<extra></extra>",
@@ -153,38 +159,61 @@ def delay_ribbon(finding: Finding, *, most: int = 10) -> go.Figure:
     if spared > SMALL * np.abs(values).sum():
         note += f" Not drawn: {figure(spared)} that is spared elsewhere, in parts below nothing."
     tall = max(len({j for j, _ in ties}), len({i for _, i in ties}))
-    return figure_of([sankey], _title(finding, table), max(54 * tall, 220), note=note,
+    return figure_of([sankey], _title(finding, parts, table), max(54 * tall, 220), note=note,
                      margin={"l": 16, "r": 16, "b": 24})  # fmt: skip
 
 
-def largest_parts(finding: Finding, most: int) -> pd.DataFrame:
-    """Return the attribution without what is nothing, largest first, under the services' labels."""
-    frame = finding.attribution
+def parts_of(finding: Finding, by: str = "service") -> pd.DataFrame:
+    """Return who causes whose delay: by service, by organisation, or by who holds whose places.
+
+    Raises
+    ------
+    ParameterError
+        For another way to divide it, or where there is nothing finite to divide.
+    UnconvergedError
+        Where a network on the path of relief cannot be solved.
+    """
+    if by == "service":
+        return finding.attribution
+    if by == "organisation":
+        return finding.attribute("organisation", "organisation")
+    if by == "flow":
+        return finding.flow
+    message = "must be one of service, organisation, flow"
+    raise ParameterError([Fault("causes", "by", repr(by), message)])
+
+
+def largest_parts(finding: Finding, parts: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return who causes whose delay without what is nothing, largest first, under the labels."""
+    frame = parts
     size = frame.abs()
     total = float(size.to_numpy().sum())
     if not 0 < total < float("inf"):
         raise _nothing(finding)
+    known = set(finding.network.services)
     for axis in (0, 1):
         sums = size.sum(axis=1 - axis)
         order = sums[sums > SMALL * total].sort_values(ascending=False, kind="stable").index
         named = frame.loc[order[:most]] if axis == 0 else frame[order[:most]]
-        names = [finding.network.label(name) for name in order[:most]]
+        names = [
+            finding.network.label(name) if name in known else str(name) or "no organisation"
+            for name in order[:most]
+        ]
         rest = order[most:]
         if len(rest):
-            names.append(f"{len(rest)} other services")
+            names.append(f"{len(rest)} others")
             left = (frame.loc[rest] if axis == 0 else frame[rest]).sum(axis=axis)
             named = pd.concat(
                 [named, left.to_frame().T if axis == 0 else left.to_frame()], axis=axis
             )
-        named = named.set_axis(names, axis=axis)
-        frame = named
+        frame = named.set_axis(names, axis=axis)
         size = frame.abs()
     return frame
 
 
-def _by(finding: Finding) -> str:
-    """Return how the finding calls the columns of its attribution: caused by, or held up by."""
-    return str(finding.attribution.columns.name or "caused by")
+def _cause(parts: pd.DataFrame) -> str:
+    """Return what the columns are called: caused by, or held up by."""
+    return str(parts.columns.name or "caused by")
 
 
 def _nothing(finding: Finding) -> ParameterError:
@@ -192,17 +221,26 @@ def _nothing(finding: Finding) -> ParameterError:
     return ParameterError([Fault(f"network '{finding.network.name}'", "delay", "0", message)])
 
 
-def _title(finding: Finding, table: pd.DataFrame) -> str:
+def _title(finding: Finding, parts: pd.DataFrame, table: pd.DataFrame) -> str:
     """Return the largest part of the delay, in a sentence."""
     values = table.to_numpy()
     i, j = np.unravel_index(int(np.argmax(values)), values.shape)
     row, column, part = str(table.index[i]), str(table.columns[j]), float(values[i, j])
-    growing = str(finding.attribution.attrs["units"]) != "job"
-    what = f"jobs per {finding.network.time_unit} of its growth" if growing else "jobs delayed"
     seen = float(values[i].sum())
-    share = "All" if part > 0.995 * seen else f"{figure(part)} of the"
-    whole = f"{share} {figure(seen)} {what} at {row} are"
-    return f"{whole} its own doing" if row == column else f"{whole} {_by(finding)} {column}"
+    share = f"{figure(part)} of the" if part <= 0.995 * seen else "All"
+    verb = "is" if str(parts.attrs["units"]).startswith(finding.network.currency or "?") else "are"
+    whole = f"{share} {figure(seen)} {_delayed(finding, str(parts.attrs['units']))} at {row} {verb}"
+    return f"{whole} its own doing" if row == column else f"{whole} {_cause(parts)} {column}"
+
+
+def _delayed(finding: Finding, unit: str) -> str:
+    """Return what is divided, in words."""
+    if unit == "job":
+        return "jobs delayed"
+    if not unit.startswith("job"):
+        return f"{plural(unit)} of cost"
+    what = "of backlog growth" if finding.value.growth > 0 else "not served"
+    return f"{plural(unit)} {what}"
 
 
 def _faint(color: str) -> str:

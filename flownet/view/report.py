@@ -139,8 +139,8 @@ def _page(
         solution = plan.before if plan is not None else solve(network)
     readable = solution.converged
     comparison = compare(plan.before, plan.after) if plan is not None else None
-    charts = _charts(finding, comparison)
-    blame, caption = (None, "") if finding is None else blame_of(finding)
+    by, blame, caption = ("flow", None, "") if finding is None else blame_of(finding)
+    charts = _charts(finding, comparison, by)
     return rendered(
         "report.html.j2",
         title=network.name or "network",
@@ -158,6 +158,8 @@ def _page(
         services=cells(service_view(solution), network) if readable else None,
         classes=cells(classes_of(solution), None) if readable else None,
         ranking=None if finding is None else cells(ranking_view(finding), network),
+        by=by,
+        chain=_chain(finding, by),
         blame=blame,
         blame_caption=caption,
         data=None if data is None else data_quality(data),
@@ -198,11 +200,11 @@ def _plan(plan: Plan | None, comparison: Comparison | None, network: Network) ->
     }
 
 
-def _charts(finding: Finding | None, comparison: Comparison | None) -> dict[str, Chart]:
+def _charts(finding: Finding | None, comparison: Comparison | None, by: str) -> dict[str, Chart]:
     """Return the plots that these results have something to show in."""
     plots: dict[str, Callable[[], go.Figure]] = {}
     if finding is not None:
-        plots["heat"] = partial(delay_heatmap, finding)
+        plots["heat"] = partial(delay_heatmap, finding, by)
         plots["relief"] = partial(relief_bars, finding)
     if comparison is not None:
         growing = bool((comparison.system.loc["growth_rate"] > 0).any())
@@ -214,6 +216,11 @@ def _charts(finding: Finding | None, comparison: Comparison | None) -> dict[str,
         except ParameterError:  # it has nothing to show, and its table says so
             continue
     return charts
+
+
+def _chain(finding: Finding | None, by: str) -> str:
+    """Return the chain of causes in words, where there is an attribution by service."""
+    return finding.chain if finding is not None and by == "service" else ""
 
 
 def _contents(

@@ -11,8 +11,9 @@ import pandas as pd
 
 import flownet
 from flownet.display import figure
+from flownet.errors import ParameterError, UnconvergedError
 from flownet.network.attributes import ROUTE, SERVICE
-from flownet.view.causes import largest_parts
+from flownet.view.causes import largest_parts, parts_of
 
 if TYPE_CHECKING:
     from flownet.allocate.plan import Plan
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 ROWS = 300
 """Rows of a table that are shown."""
+FEW = 60
+"""Services up to which delay is divided among each of them."""
 PLACES = 8
 """Places that are named where a figure of one origin is used."""
 PACKAGES = ("numpy", "scipy", "numba", "pandas", "networkx", "highspy", "plotly")
@@ -63,20 +66,29 @@ def classes_of(solution: Solution) -> pd.DataFrame:
     return view
 
 
-def blame_of(finding: Finding) -> tuple[dict[str, Any] | None, str]:
-    """Return who causes whose delay as a table, and its caption; None where there is no delay."""
-    frame = finding.attribution
-    unit, by = str(frame.attrs["units"]), str(frame.columns.name or "caused by")
-    caption = f"Delay seen at (rows), {by} (columns), {unit}"
-    total = float(frame.abs().to_numpy().sum())
-    if not 0 < total < float("inf"):
-        return None, caption
-    view = largest_parts(finding, 14)
-    view.index.name = "seen at"
-    table = cells(view, None)
-    for head in table["heads"]:
-        head["number"] = True
-    return table, caption
+def blame_of(finding: Finding) -> tuple[str, dict[str, Any] | None, str]:
+    """Return how the delay is divided for the page, as a table, and its caption.
+
+    By service where these are few, else by organisation; where there is no attribution, by who
+    holds whose places; no table where there is no delay.
+    """
+    network = finding.network
+    owners = {network.organisation(name) for name in network.services}
+    few = len(network.services) <= FEW
+    wanted = ["service"] if few else ["organisation"] if len(owners) > 1 else []
+    for by in (*wanted, "flow"):
+        try:
+            parts = parts_of(finding, by)
+            view = largest_parts(finding, parts, 14)
+        except (ParameterError, UnconvergedError):
+            continue  # the next way to divide it; without any, the page has no such table
+        seen, cause = parts.index.name or "seen at", parts.columns.name or "caused by"
+        view.index.name = seen
+        table = cells(view, None)
+        for head in table["heads"]:
+            head["number"] = True
+        return by, table, f"Delay {seen} (rows), {cause} (columns), {parts.attrs['units']}"
+    return "flow", None, ""
 
 
 def organisations_of(plan: Plan) -> pd.DataFrame:

@@ -70,7 +70,18 @@ def test_what_the_heat_map_does_not_name_is_added_up(finding):
     assert np.nansum(figure.data[0].z) == pytest.approx(
         finding.attribution.to_numpy().sum(), rel=1e-2
     )
-    assert "other services" in figure.layout.yaxis.ticktext[-1]
+    assert "others" in figure.layout.yaxis.ticktext[-1]
+
+
+def test_causes_are_drawn_by_organisation_and_by_who_holds_whose_places(finding):
+    owners = finding.attribute("organisation", "organisation")
+    heat = fn.view.delay_heatmap(finding, "organisation").data[0]
+    assert np.nanmax(heat.z) == owners.to_numpy().max()
+    figure = fn.view.delay_heatmap(finding, "flow")
+    assert np.nansum(figure.data[0].z) == pytest.approx(finding.flow.to_numpy().sum(), rel=1e-2)
+    assert "held up by" in title(figure)
+    with pytest.raises(ParameterError, match="organisation"):
+        fn.view.delay_ribbon(finding, "organization")
 
 
 def test_parts_below_nothing_are_told_by_color_and_not_drawn_as_widths(finding):
