@@ -23,7 +23,7 @@ from flownet.readers.estimate_cells import (
     shares_of,
 )
 from flownet.readers.log_arrivals import Arrivals, arrivals_of, hours_between
-from flownet.readers.stay_laws import LawFit, Spans, fit_laws, grouped
+from flownet.readers.stay_laws import LEAST, LawFit, Spans, fit_laws, grouped
 from flownet.readers.stay_moments import Moments, moments_of_stays
 from flownet.readers.stays import BACK, LEFT, ON, Stays, Steps
 
@@ -205,6 +205,9 @@ def _time_of(spans: Spans, setting: Setting) -> StayEstimate:
         )
         by_law = 1.0
     spread = positive(scv, scv_error, n, setting.confidence)
+    if n < LEAST:
+        # as of an exponential law, and hardly known
+        spread = positive(1.0, 1.0, n, setting.confidence)._replace(thin=True)
     if found is not None and found.scv_limits is not None:
         low, high = found.scv_limits
         spread = spread._replace(low=low, high=high)

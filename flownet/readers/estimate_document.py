@@ -12,6 +12,7 @@ from flownet.errors import Fault, ParameterError
 from flownet.readers.estimate import Findings
 from flownet.readers.estimate_cells import Estimate
 from flownet.readers.log_arrivals import WEEK
+from flownet.readers.stay_laws import LEAST
 from flownet.readers.stays import Stays
 from flownet.units import SECONDS
 
@@ -194,7 +195,8 @@ def _times(
         how += ", drawn to the other classes" if cell.shrunk else ""
         times[j] = (cell.mean, f"{how}, n={cell.mean.n}")
         if math.isfinite(cell.scv.value):
-            spreads[j] = (cell.scv, f"{how}, n={cell.scv.n}")
+            few = f"that of an exponential law, fewer than {LEAST} stays"
+            spreads[j] = (cell.scv, f"{few if cell.scv.n < LEAST else how}, n={cell.scv.n}")
     draft.put(row, name, "service_time", times)
     if spreads:
         draft.put(row, name, "service_scv", spreads)

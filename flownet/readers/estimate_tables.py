@@ -13,7 +13,7 @@ from flownet.readers.estimate import Findings, Setting, observed
 from flownet.readers.estimate_cells import Concurrency
 from flownet.readers.estimate_document import PARAMETERS, Draft
 from flownet.readers.log_arrivals import WEEK, Arrivals
-from flownet.readers.log_quality import CODE
+from flownet.readers.log_quality import CODE, RULES
 from flownet.readers.log_rows import Rows
 from flownet.readers.stay_laws import weights_of
 from flownet.readers.stays import BACK, LEFT, UNKNOWN, Stays, Steps
@@ -234,11 +234,10 @@ def sentences(
         + _thin(stays, found)
         + _clocks(rows, stays, setting)
     )
-    used = [code for rule, code in CODE.items() if rule in {"timed", "open", "untimed", "joined",
-                                                            "leaving"}]  # fmt: skip
-    lost = 1.0 - float(np.isin(rows.status, used).mean())
+    bad = [CODE[rule] for rule, meaning in RULES.items() if meaning.startswith("refused")]
+    lost = float(np.isin(rows.status, bad).mean())
     if lost > 0.1:
-        wary.append(f"{lost:.0%} of the rows could not be used; see the report.")
+        wary.append(f"{lost:.0%} of the rows were refused; see the report.")
     return assumed, wary
 
 

@@ -84,33 +84,41 @@ def moments_of_stays(stays: Grouped, fits: Sequence[LawFit], confidence: float) 
     share = end * tail[0] / mean
     limits = None
     if fits and fits[0].by_chance:
-        told = _scv_of(fits, confidence)
+        told = _scv_of(fits, float(stays.number @ stays.ended), confidence)
         # a sample without its longest stays takes its own error for too small
         mean_error *= math.sqrt(max(told[0], 1e-12) / max(scv, 1e-12))
         scv, scv_error, limits = told
     return Moments(mean, mean_error, max(scv, 0.0), scv_error, share, limits)
 
 
-def _scv_of(fits: Sequence[LawFit], confidence: float) -> tuple[float, float, tuple[float, float]]:
+def _scv_of(
+    fits: Sequence[LawFit], n: float, confidence: float
+) -> tuple[float, float, tuple[float, float]]:
     """Return the scv over the laws by their Akaike weights, its error and limits.
 
     The error is that of Buckland, Burnham and Augustin (1997, Biometrics 53, eq. 9), the sum of
     w_k (e_k² + (x_k - x)²) over the laws k; the limits are quantiles of the mixture of what each
-    law says, on the logarithmic scale.
+    law says, on the logarithmic scale. What p parameters fitted to n stays take away from the
+    spread is given back as n / (n - p), and Student's law stands for the normal one.
     """
     from scipy import optimize, stats
 
     share = weights_of(fits)
     each, error = (np.array([getattr(fit, name) for fit in fits]) for name in ("scv", "scv_error"))
+    free = np.array([fit.params.size if fit.scv_error > 0 else 0 for fit in fits])
+    back = n / np.maximum(n - free, 1.0)
+    each = each * back
     value = float(np.exp(share @ np.log(each)))
+    error = error * back**1.5
     whole = math.sqrt(float(share @ (error**2 + (each - value) ** 2)))
     spread = np.maximum(error / each, 1e-6)
+    law = stats.t(max(n - 1.0, 1.0))
 
     def below(x: float, tail: float) -> float:
-        return float(share @ stats.norm.cdf((x - np.log(each)) / spread)) - tail
+        return float(share @ law.cdf((x - np.log(each)) / spread)) - tail
 
     tail = (1.0 - confidence) / 2.0
-    wide = float(stats.norm.isf(tail / 1e3))
+    wide = float(law.isf(tail / 1e3))
     ends = (np.log(each) - wide * spread).min(), (np.log(each) + wide * spread).max()
     low, high = (
         math.exp(min(optimize.brentq(below, *ends, args=(p,)), 700.0)) for p in (tail, 1.0 - tail)

@@ -56,7 +56,8 @@ def test_the_test_of_dispersion_keeps_its_level_and_sees_clusters():
 def test_thin_cells_are_drawn_to_the_others_only_as_far_as_they_agree():
     errors, counts = np.array([0.01, 0.01, 1.0]), np.array([1000, 1000, 5])
     alike, _ = drawn_together(np.array([2.0, 2.0, 3.0]), errors, counts)
-    assert alike.tolist() == pytest.approx([2.0, 2.0, 2.0], abs=1e-3)
+    # all the way would be to 2: no more than half its error of 1 (limited translation)
+    assert alike.tolist() == pytest.approx([2.0, 2.0, 2.5], abs=1e-3)
     apart, _ = drawn_together(np.array([1.0, 9.0, 3.0]), errors, counts)
     assert apart[2] == pytest.approx(3.0, abs=0.3)
 
