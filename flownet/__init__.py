@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flownet.constraint.stages import ConstraintPath, constraint_path
     from flownet.errors import FlownetError, NetworkError
     from flownet.network.model import Network, check
+    from flownet.readers.arrival_counts import ArrivalCounts, arrival_rates
     from flownet.readers.documents import read, write
     from flownet.readers.estimated_network import EstimatedNetwork
     from flownet.readers.event_log import from_event_log
@@ -54,6 +55,8 @@ _PLACES = {
     "example": "flownet.readers.examples",
     "examples": "flownet.readers.examples",
     "from_event_log": "flownet.readers.event_log",
+    "arrival_rates": "flownet.readers.arrival_counts",
+    "ArrivalCounts": "flownet.readers.arrival_counts",
     "EstimatedNetwork": "flownet.readers.estimated_network",
     "solve": "flownet.solvers.solve",
     "Solution": "flownet.solvers.solution",
@@ -106,6 +109,7 @@ _PLACES = {
 """Where each public name lives; loaded when it is first used, so that the import stays light."""
 
 __all__ = [
+    "ArrivalCounts",
     "Comparison",
     "ConstraintPath",
     "DemandLimit",
@@ -134,6 +138,7 @@ __all__ = [
     "TestOfChange",
     "TimeInSystem",
     "XmR",
+    "arrival_rates",
     "bounds",
     "budget_curve",
     "check",

@@ -283,8 +283,21 @@ def estimate(
     returns_within: Annotated[
         float, typer.Option(help="Come-backs within this time are returns.")
     ] = 0.0,
+    leaves_after: Annotated[
+        float | None, typer.Option(help="After a longer gap a case comes anew.")
+    ] = None,
+    leaving: Annotated[
+        list[str] | None, typer.Option(help="Activity with which jobs leave; may be repeated.")
+    ] = None,
+    observed_from: Annotated[str | None, typer.Option(help="From when the log was kept.")] = None,
     censored_at: Annotated[
         str | None, typer.Option(help="When the log was drawn, or 'last' for its last time.")
+    ] = None,
+    calendars: Annotated[
+        bool, typer.Option(help="Let arrivals follow the hours of the week.")
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option("--report", help="Write a page with the quality of the data.")
     ] = None,
     explain: Annotated[bool, typer.Option(help="Say what was found and assumed.")] = False,
     as_json: AsJson = False,
@@ -299,10 +312,15 @@ def estimate(
             list(logs) if len(logs) > 1 else logs[0], case=case, activity=activity, start=start,
             complete=complete, timestamp=timestamp, job_class=job_class, time_unit=time_unit,
             time_zone=time_zone, day_first=day_first, returns_within=returns_within,
-            censored_at=censored_at,
+            leaves_after=leaves_after, leaving=leaving or (), observed_from=observed_from,
+            censored_at=censored_at, calendars=calendars,
         )  # fmt: skip
     if output is not None:
         write(estimated.network, output)
+    if page is not None:
+        from flownet.view.report import report
+
+        report(estimated.network, path=page, data=estimated)
     if as_json:
         _emit_json(estimated.to_dict())
     elif as_csv:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,16 @@ from flownet.readers.estimate_cells import (
     shares_of,
 )
 from flownet.readers.log_arrivals import Arrivals, arrivals_of, hours_between
-from flownet.readers.stay_laws import LEAST, LawFit, Spans, fit_laws, grouped
+from flownet.readers.stay_laws import LEAST, LawFit, Mixture, Spans, fit_laws, grouped, mixture_of
 from flownet.readers.stay_moments import Moments, moments_of_stays
 from flownet.readers.stays import BACK, LEFT, ON, Stays, Steps
 
 PLAIN_FAMILIES: Final = ("exponential", "gamma", "weibull", "lognormal")
 """Laws for what was not seen of stays, where the caller wants none fitted."""
+
+
+MANY: Final = 100
+"""With fewer stays no mixture is looked for."""
 
 
 class Setting(NamedTuple):
@@ -44,6 +48,7 @@ class Setting(NamedTuple):
     true_clock: bool
     confidence: float
     families: tuple[str, ...]
+    leaves_after: float
     shortest: float
     """Stays last about as long at the least; what is a millionth of it is rounding."""
 
@@ -72,6 +77,8 @@ class StayEstimate(NamedTuple):
     shrunk: bool
     whole: bool
     """Whether every stay was seen from its beginning to its end."""
+    mixture: Mixture | None
+    """Two laws, where no single one fits."""
 
 
 class Routing(NamedTuple):
@@ -190,7 +197,9 @@ def _time_of(spans: Spans, setting: Setting) -> StayEstimate:
             laws = fit_laws(stays, setting.families or PLAIN_FAMILIES)
         found = moments_of_stays(stays, laws, setting.confidence)
     mean, error, scv, scv_error = moments_of(spans.length[spans.ended])
-    by_law = 0.0
+    by_law, mixture = 0.0, None
+    if laws and setting.families and n >= MANY and not laws[0].fits:
+        mixture = mixture_of(stays)
     if found is not None:
         by_law = found.by_law
         error, scv, scv_error = found.mean_error, found.scv, found.scv_error
@@ -214,6 +223,7 @@ def _time_of(spans: Spans, setting: Setting) -> StayEstimate:
     return StayEstimate(
         positive(mean, error, n, setting.confidence), spread,
         int((~spans.ended).sum()), tuple(laws), by_law, shrunk=False, whole=whole,
+        mixture=mixture,
     )  # fmt: skip
 
 
@@ -303,7 +313,7 @@ def observed(stays: Stays, setting: Setting) -> list[dict[str, float]]:
     return rows
 
 
-def check_names(stays: Stays, tables: Mapping[str, Mapping[str, Any]]) -> None:
+def check_names(stays: Stays, tables: Mapping[str, Collection[str]]) -> None:
     """Refuse services that the caller names and the log has not.
 
     Raises

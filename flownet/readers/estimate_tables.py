@@ -229,11 +229,9 @@ def sentences(
                 f"{stays.services[k]} was never seen saturated: {busy.most} servers are only the "
                 "most busy at once, and the data cannot tell whether there are more."
             )
-    wary += (
-        _odd_arrivals(stays, found, calendars=calendars)
-        + _thin(stays, found)
-        + _clocks(rows, stays, setting)
-    )
+    wary += _gaps(stays, setting) + _shared(rows, stays)
+    wary += _odd_arrivals(stays, found, calendars=calendars)
+    wary += _thin(stays, found) + _clocks(rows, stays, setting)
     bad = [CODE[rule] for rule, meaning in RULES.items() if meaning.startswith("refused")]
     lost = float(np.isin(rows.status, bad).mean())
     if lost > 0.1:
@@ -261,6 +259,36 @@ def _odd_stays(stays: Stays, setting: Setting) -> list[str]:
     return wary
 
 
+def _gaps(stays: Stays, setting: Setting) -> list[str]:
+    """Return what is said of long gaps between the stays of a case."""
+    same = stays.case[1:] == stays.case[:-1]
+    gap = (stays.first_time[1:] - stays.left[:-1])[same & np.isnan(stays.gone[:-1])]
+    length = stays.finished - stays.started
+    length = length[np.isfinite(length)]
+    if not gap.size or not length.size:
+        return []
+    long = int((gap > 10.0 * np.median(length)).sum())
+    if long < 0.01 * gap.size or not math.isinf(setting.leaves_after):
+        return []
+    return [
+        f"{long:,} gaps between stays of a case are longer than ten median stays: where the job "
+        "had left meanwhile, say so by leaves_after and returns_within."
+    ]
+
+
+def _shared(rows: Rows, stays: Stays) -> list[str]:
+    """Return the pools that are suggested."""
+    pools = _pools(rows, stays)
+    said = []
+    for where, group in list(pools.groupby("services"))[:8]:
+        some = ", ".join(group["resource"].iloc[:3]) + (" …" if len(group) > 3 else "")
+        said.append(
+            f"Resources ({len(group):,}: {some}) work at {where}: their servers may be one pool; "
+            "see .pools."
+        )
+    return said
+
+
 def _odd_arrivals(stays: Stays, found: Findings, *, calendars: bool) -> list[str]:
     said = []
     for (k, j), each in found.arrivals.items():
@@ -281,19 +309,23 @@ def _thin(stays: Stays, found: Findings) -> list[str]:
         for (k, j), cell in found.time.items()
         if cell.mean.thin
     ]
-    poor = [
-        f"{stays.services[k]}, {stays.classes[j]}"
+    poor = {
+        f"{stays.services[k]}, {stays.classes[j]}": cell.mixture
         for (k, j), cell in found.time.items()
         if cell.laws and not cell.laws[0].fits
-    ]
+    }
     said = []
     if thin:
         said.append(f"Lengths of stay rest on few observations at {'; '.join(thin[:8])}.")
-    if poor:
-        said.append(
-            f"No single law fits the stays at {'; '.join(poor[:8])}: they look like a mixture; "
-            "consider job classes."
-        )
+    for where, mixture in list(poor.items())[:8]:
+        text = f"No single law fits the stays at {where}: they look like a mixture"
+        if mixture is not None:
+            (share, more), (short, long) = mixture.shares, mixture.means
+            text += (
+                f", such as {share:.0%} of lognormal stays of mean {figure(short)} and {more:.0%} "
+                f"of mean {figure(long)}"
+            )
+        said.append(f"{text}; consider job classes.")
     return said
 
 

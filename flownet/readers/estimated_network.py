@@ -11,6 +11,7 @@ import numpy as np
 
 from flownet.display import html_of_text
 from flownet.errors import Fault, NetworkError, ParameterError
+from flownet.network.calendars import calendar_from_rows
 from flownet.network.model import Network
 from flownet.readers import estimate_words as words
 from flownet.readers.estimate import Routing
@@ -143,6 +144,7 @@ class EstimatedNetwork:
             document = copy.deepcopy(self.network.to_dict())
             for row in document["services"]:
                 _draw_positive(row, POSITIVE, generator)
+                _draw_calendar(row, generator)
             for row in document["routes"]:
                 _draw_positive(row, ("transfer_delay",), generator)
             self._draw_routing(document, generator)
@@ -207,6 +209,21 @@ def _draw_positive(
             }
         else:
             row[attribute] = _lognormal(value, error, generator)
+
+
+def _draw_calendar(row: dict[str, Any], generator: np.random.Generator) -> None:
+    """Scale a calendar of arrivals as a whole, by how far its mean is known."""
+    calendar = row.get("external_arrival_calendar")
+    errors = row.get("standard_error", {}).get("external_arrival_calendar")
+    if calendar is None or errors is None:
+        return
+    single = isinstance(calendar, list)
+    tables = {"": calendar} if single else calendar
+    for name, rows in tables.items():
+        mean = calendar_from_rows(rows).mean
+        factor = _lognormal(mean, errors if single else errors.get(name, 0.0), generator) / mean
+        for each in rows:
+            each["value"] *= factor
 
 
 def _lognormal(mean: float, error: float, generator: np.random.Generator) -> float:

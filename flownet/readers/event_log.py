@@ -22,6 +22,7 @@ from flownet.readers.log_quality import CODE, data_report
 from flownet.readers.log_rows import Rows, correct_clocks, read_rows_of
 from flownet.readers.log_times import Clock, check_zone, instant
 from flownet.readers.stay_laws import FAMILIES
+from flownet.readers.stay_split import split_waiting
 from flownet.readers.stays import Stays, Steps, decide_used, selected, stays_of, steps_of
 from flownet.units import SECONDS
 
@@ -58,6 +59,7 @@ def from_event_log(
     censored_at: Any = None,
     clock_offsets: Mapping[str, float] | None = None,
     true_clock: bool = True,
+    includes_waiting: Collection[str] = (),
     servers: Mapping[str, float] | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
     families: Sequence[str] | None = None,
@@ -110,6 +112,9 @@ organisation, instance : str or mapping of organisation to str, optional
     true_clock : bool
         False where the dates of each case are shifted: then neither rates of arrival nor
         concurrency can be told, and `given` has to bring the rates.
+    includes_waiting : collection of str
+        Services whose stays begin with arrival, not with service; of them `servers` has to tell
+        the number, and service is taken to begin first come, first served.
     servers : mapping, optional
         Service to its known number of servers; others come from the most seen busy at once.
     given : mapping, optional
@@ -179,6 +184,9 @@ organisation, instance : str or mapping of organisation to str, optional
         drawn = _told(censored_at, "censored_at", rows, clock, math.inf)
     stays = _within(rows, stays, begin, drawn)
     decide_used(rows, stays, drawn)
+    known = _given(servers or {}, given or {})
+    check_names(stays, {"given": known, "includes_waiting": includes_waiting})
+    stays, split = split_waiting(stays, includes_waiting, known, drawn)
     if leaves_after is None:
         told = not returns_within or bool(np.isfinite(stays.gone).any())
         leaves_after = math.inf if told else returns_within
@@ -188,15 +196,14 @@ organisation, instance : str or mapping of organisation to str, optional
     )  # fmt: skip
     tried = _tried(families)
     setting = _setting(stays, steps, rows, second, begin, drawn, time_zone,
-                       true_clock, confidence, tried)  # fmt: skip
-    known = _given(servers or {}, given or {})
-    check_names(stays, {"given": known})
+                       true_clock, confidence, tried, leaves_after * second)  # fmt: skip
     found = find_all(stays, steps, setting)
     about = {"name": name, "time_unit": unit}
     draft = draft_of(stays, found, network=about, given=known, laws=laws, calendars=calendars)
     assumptions, warnings = tables.sentences(
         rows, stays, steps, found, setting, known, calendars=calendars
     )
+    assumptions += split
     if families is None and not tried:
         warnings.append("No laws were fitted to stays: for that, surpyval has to be installed.")
     if time_unit is None:
@@ -320,6 +327,7 @@ def _within(rows: Rows, stays: Stays, begin: float, drawn: float) -> Stays:
 def _setting(
     stays: Stays, steps: Steps, rows: Rows, second: float, begin: float, drawn: float,
     zone: str | None, true_clock: bool, confidence: float, families: tuple[str, ...],  # noqa: FBT001  # handed on
+    leaves_after: float,
 ) -> Setting:  # fmt: skip
     opened = arrival_times(stays)[steps.opens]
     first = begin if math.isfinite(begin) else float(np.nanmin(opened))
@@ -335,7 +343,7 @@ def _setting(
     shortest = float(np.quantile(length[length > 0], 0.05)) if (length > 0).any() else 0.0
     setting = Setting(
         second, first, last, drawn, zone, rows.dated and true_clock, true_clock, confidence,
-        families, shortest,
+        families, leaves_after, shortest,
     )  # fmt: skip
     if math.isfinite(begin):
         return setting

@@ -162,6 +162,34 @@ def fit_laws(stays: Grouped, families: tuple[str, ...] = FAMILIES) -> list[LawFi
     return sorted(fits, key=lambda fit: fit.aic)
 
 
+class Mixture(NamedTuple):
+    """Two lognormal laws, as which stays look that no single law fits."""
+
+    shares: tuple[float, float]
+    means: tuple[float, float]
+    distance: float
+
+
+def mixture_of(stays: Grouped) -> Mixture | None:
+    """Return a mixture of two lognormal laws by likelihood; None where none is found."""
+    surpyval = library("surpyval", "logs", NEEDED_FOR)
+    data = _as_taken(stays)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of starts that lead nowhere
+        model = surpyval.MixtureModel(dist=surpyval.LogNormal, m=2)
+        try:
+            model.fit(**data)
+            distance = _distance(model, surpyval, data)
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+            return None  # no maximum of the likelihood
+    means = [math.exp(mu + sigma * sigma / 2.0) for mu, sigma in np.asarray(model.params)]
+    shares = [float(share) for share in model.w]
+    if model.maximum != "verified" or not all(math.isfinite(mean) for mean in means):
+        return None
+    low, high = np.argsort(means)
+    return Mixture((shares[low], shares[high]), (means[low], means[high]), distance)
+
+
 def weights_of(fits: Sequence[LawFit]) -> Floats:
     """Return how much each of several laws is believed (Akaike weights; they add up to 1)."""
     loss = np.array([fit.aic for fit in fits])

@@ -80,7 +80,7 @@ def moments_of_stays(stays: Grouped, fits: Sequence[LawFit], confidence: float) 
     mean_error = math.sqrt(scale * stays.number @ of_mean**2 + between[0])
     scv_error = math.sqrt(scale * stays.number @ of_scv**2 + between[1])
     if not end:
-        scv = (scv + 1.0 / n) * scale  # unbiased variance
+        scv *= scale  # as of a sample
     share = end * tail[0] / mean
     limits = None
     if fits and fits[0].by_chance:
@@ -166,13 +166,15 @@ def _integral(
     beyond = np.r_[beyond[1:], 0.0] + rest
     value = float(pieces.sum() + rest)
     # in sums over ends up to a stay's length, less those up to its entry
-    compensator = np.r_[0.0, np.cumsum(beyond * limit.hazard / limit.at_risk)]
+    left = limit.at_risk * (1.0 - limit.hazard)
+    each = np.divide(beyond, left, where=left > 1e-9, out=np.zeros_like(beyond))
+    compensator = np.r_[0.0, np.cumsum(each * limit.hazard)]
     seen = compensator[np.searchsorted(limit.at, stays.length, side="right")]
     before = compensator[np.searchsorted(limit.at, stays.entry, side="right")]
     influence = seen - before
     counted = stays.ended & (stays.length <= limit.at[-1])
     at = np.searchsorted(limit.at, stays.length[counted])
-    influence[counted] -= beyond[at] / limit.at_risk[at]
+    influence[counted] -= each[at]
     if math.isfinite(limit.last):
         influence = influence + limit.survival[-1] * _by_parameters(
             stays, fits[0], lambda table: _tails(table, limit.last)[power - 1]
