@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import benchmarks
 
@@ -60,8 +61,22 @@ class Measurement:
     ratio: float | None
 
 
+APART = ("__main__", "simulation_cimba")
+"""Modules that are not looked into: the second needs a package of its own."""
+
+
+def _gathered(name: str) -> Iterator[Any]:
+    """Yield what stands in the lists of this name in all modules beside this one."""
+    for module in sorted(pkgutil.iter_modules(benchmarks.__path__), key=lambda found: found.name):
+        if module.name not in APART:
+            yield from getattr(importlib.import_module(f"benchmarks.{module.name}"), name, ())
+
+
 def specs() -> Iterator[Spec]:
     """Yield the specs of all modules beside this one that have a list `SPECS`."""
-    for module in sorted(pkgutil.iter_modules(benchmarks.__path__), key=lambda found: found.name):
-        if module.name != "__main__":
-            yield from getattr(importlib.import_module(f"benchmarks.{module.name}"), "SPECS", ())
+    yield from _gathered("SPECS")
+
+
+def skipped() -> Iterator[str]:
+    """Yield what is not measured, and why, of all modules that have a list `SKIPPED`."""
+    yield from _gathered("SKIPPED")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import growth
-from benchmarks.registry import Measurement, Spec, Task, specs
+from benchmarks.registry import Measurement, Spec, Task, skipped, specs
 
 REPEATS = 5
 ENOUGH_SECONDS = 2.0
@@ -113,6 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     console.width = max(console.width, WIDTH)
     console.print(as_table(measurements))
+    for reason in skipped():
+        console.print(f"Not measured: {reason}.")
     for sentence in growth.sentences(measurements):
         console.print(sentence)
     if options.plot is not None:

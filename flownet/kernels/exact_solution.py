@@ -65,10 +65,14 @@ def check(
     return start
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.number))
+
+
 def _checked(
     compiled: CompiledNetwork, max_states: int, mass: float, initial: Integers | None
 ) -> Integers | None:
-    if max_states < 1:
+    if not _is_number(max_states) or max_states < 1:
         raise ParameterError(f"max_states = {max_states}, but at least 1 is needed", "max_states")
     if not 0.0 < mass <= 0.1:
         raise ParameterError(
@@ -94,6 +98,8 @@ def _checked(
 
 def at_times(at: Sequence[float]) -> list[float]:
     """Return the times, checked."""
+    if not all(map(_is_number, at)):
+        raise ParameterError("at holds one or more finite times, at least 0", "at")
     times = [float(time) for time in at]
     if not times or min(times) < 0.0 or not all(map(math.isfinite, times)):
         raise ParameterError("at holds one or more finite times, at least 0", "at")

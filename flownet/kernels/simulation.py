@@ -24,7 +24,7 @@ from flownet.kernels.simulation_setup import (
 from flownet.kernels.simulation_tallies import Tallies, between, snapshot, total
 from flownet.kernels.simulation_words import handle
 
-COMPLETED, STOPPED_AT_JOBS = 0, 1
+COMPLETED, STOPPED_AT_JOBS, STOPPED_AT_DEADLOCK = 0, 1, 2
 _BUDGET = 2_000_000
 _TRACE_CHUNK = 65_536
 _FIRST_JOBS = 256
@@ -51,7 +51,8 @@ class SimulationRun(NamedTuple):
     """What one run has counted between warm-up and horizon."""
 
     status: int
-    """0 completed; 1 stopped when `max_jobs` jobs were in the network or outside."""
+    """0 completed; 1 stopped when `max_jobs` jobs were in the network or outside; 2 stopped at a
+    deadlock."""
     stopped_at: float
     """T: the horizon, or when the run was stopped."""
     events: int
@@ -115,17 +116,19 @@ def _room(m: Memory) -> int:
     return (int(m.q[at.END_OF_JOBS]) - m.jobs) // at.JOB_WORDS
 
 
-def _advance(m: Memory, until: float, max_jobs: int, recorder: _Recorder) -> tuple[Memory, bool]:
-    """Run to `until`; the second answer is False where there would be more than `max_jobs`."""
+def _advance(m: Memory, until: float, max_jobs: int, recorder: _Recorder) -> tuple[Memory, int]:
+    """Run to `until`; the second answer says whether it came there, or why not."""
     while True:
         status = run_events(handle(m.q), until, _BUDGET)
         if status == at.DONE:
-            return m, True
+            return m, COMPLETED
+        if status == at.DEADLOCKED:
+            return m, STOPPED_AT_DEADLOCK
         if status == at.TRACE_FULL:
             m = recorder.renew(m, _room(m))
         elif status == at.POOL_EXHAUSTED:
             if _room(m) >= max_jobs:
-                return m, False
+                return m, STOPPED_AT_JOBS
             m = recorder.renew(m, min(2 * _room(m), max_jobs))
 
 
@@ -177,6 +180,7 @@ def simulate_once(
     max_jobs: int = 1 << 20,
     trace_rows: int = 0,
     profile: Profile | None = None,
+    stop_at_deadlock: bool = False,
 ) -> SimulationRun:
     """Simulate a network once from empty, and count what happens between warm-up and horizon.
 
@@ -205,6 +209,9 @@ def simulate_once(
         The most rows of the trace; 0 for none.
     profile : Profile, optional
         The cycle by whose steps numbers are kept in the tallies.
+    stop_at_deadlock : bool
+        Whether the run stops when jobs of a cycle of services wait for each other; else they
+        exchange places at once.
 
     Returns
     -------
@@ -260,17 +267,18 @@ def simulate_once(
             rows=_TRACE_CHUNK if trace_rows > 0 else 0,
             profile=profile,
         )
-        m, running = _advance(m, warmup, max_jobs, recorder)
+        m.q[at.ON_DEADLOCK] = at.STOP if stop_at_deadlock else at.EXCHANGE
+        m, status = _advance(m, warmup, max_jobs, recorder)
         m.q[m.sketch : m.samples] = 0
         snapshots, backlog = [snapshot(m)], [_backlog(m)]
         for mark in batch_ends(warmup, horizon, batches, batch_unit):
-            if not running:
+            if status != COMPLETED:
                 break
-            m, running = _advance(m, float(mark), max_jobs, recorder)
+            m, status = _advance(m, float(mark), max_jobs, recorder)
             snapshots.append(snapshot(m))
             backlog.append(_backlog(m))
     return SimulationRun(
-        status=COMPLETED if running else STOPPED_AT_JOBS,
+        status=status,
         stopped_at=float(m.f[at.NOW]),
         events=int(m.q[at.EVENTS]),
         visits=int(states(m, m.q)[:, at.COMPLETIONS].sum()),

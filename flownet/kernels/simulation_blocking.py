@@ -11,7 +11,13 @@ from __future__ import annotations
 from flownet.jit import njit
 from flownet.kernels import simulation_memory as at
 from flownet.kernels.compiled import BLOCKED_AFTER_SERVICE, LOST, WAIT_OUTSIDE
-from flownet.kernels.simulation_lists import append, free_job, remove
+from flownet.kernels.simulation_lists import (
+    append,
+    append_to_pair,
+    free_job,
+    remove,
+    remove_from_pair,
+)
 from flownet.kernels.simulation_service import admit, serve_waiting, vacate
 from flownet.kernels.simulation_words import Address, integers, words
 
@@ -42,6 +48,7 @@ def _block(m: Address, job: int) -> None:
     pair = q[q[job + at.ROUTE] + at.ROUTE_PAIR]
     q[job + at.PAIR] = pair
     q[job + at.KIND] = at.BLOCKED
+    append_to_pair(m, pair, job)
     f[job + at.SINCE] = f[at.NOW]
     q[state + at.NUMBER_BLOCKED] += 1
     f[state + at.BLOCKED_AREA] -= f[at.NOW]
@@ -59,6 +66,7 @@ def unblock(m: Address, job: int) -> None:
     state = q[job + at.JOB_STATE]
     pair = q[job + at.PAIR]
     remove(m, q[pair + at.PAIR_TARGET] + at.ENTRANCE, job)
+    remove_from_pair(m, pair, job)
     q[state + at.NUMBER_BLOCKED] -= 1
     f[state + at.BLOCKED_AREA] += now
     f[state + at.BLOCKED_SUM] += now - f[job + at.SINCE]

@@ -43,29 +43,22 @@ def _find_cycle(m: Address, first: int, last: int) -> bool:
 
 
 @njit
-def _earliest(m: Address, pair: int) -> int:
-    """Return the job that has been blocked longest on a pair."""
-    q = integers(m)
-    job = q[q[pair + at.PAIR_TARGET] + at.ENTRANCE + at.HEAD]
-    while q[job + at.KIND] != at.BLOCKED or q[job + at.PAIR] != pair:
-        job = q[job + at.NEXT]
-    return int(job)
-
-
-@njit
 def resolve(m: Address, closing: int) -> None:
-    """Exchange jobs round the cycle that the pair `closing` closes, if it closes one."""
+    """Exchange jobs round the cycle that the pair `closing` closes, if it closes one, or stop."""
     q = integers(m)
     first = q[closing + at.PAIR_TARGET]
     last = q[closing + at.PAIR_SOURCE]
     if not _find_cycle(m, first, last):
         return
     q[at.EXCHANGES] += 1
+    if q[at.ON_DEADLOCK] != at.EXCHANGE:
+        q[at.ON_DEADLOCK] = at.STOPPED
+        return
     q[first + at.VIA] = closing
     service = last
     while True:
         pair = q[service + at.VIA]
-        job = _earliest(m, pair)
+        job = q[pair + at.PAIR_HEAD]
         unblock(m, job)
         vacate(m, job)
         q[service + at.FOLLOWING] = job

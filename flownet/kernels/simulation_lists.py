@@ -75,6 +75,36 @@ def remove(m: Address, line: int, job: int) -> None:
 
 
 @njit
+def append_to_pair(m: Address, pair: int, job: int) -> None:
+    """Put a job behind all others that are blocked on a pair."""
+    q = integers(m)
+    last = q[pair + at.PAIR_TAIL]
+    q[job + at.NEXT_ON_PAIR] = at.NONE
+    q[job + at.PREVIOUS_ON_PAIR] = last
+    if last != at.NONE:
+        q[last + at.NEXT_ON_PAIR] = job
+    else:
+        q[pair + at.PAIR_HEAD] = job
+    q[pair + at.PAIR_TAIL] = job
+
+
+@njit
+def remove_from_pair(m: Address, pair: int, job: int) -> None:
+    """Take a job out of those that are blocked on a pair."""
+    q = integers(m)
+    before = q[job + at.PREVIOUS_ON_PAIR]
+    after = q[job + at.NEXT_ON_PAIR]
+    if before != at.NONE:
+        q[before + at.NEXT_ON_PAIR] = after
+    else:
+        q[pair + at.PAIR_HEAD] = after
+    if after != at.NONE:
+        q[after + at.PREVIOUS_ON_PAIR] = before
+    else:
+        q[pair + at.PAIR_TAIL] = before
+
+
+@njit
 def merge(m: Address, one: int, other: int) -> int:
     """Merge two skew heaps of jobs by FINISH and return the root (Sleator and Tarjan 1986).
 

@@ -186,7 +186,7 @@ def _happen(m: Address, event: int) -> None:
 
 @njit
 def run(m: Address, until: float, budget: int) -> int:
-    """Run to time `until`, or until `budget` events have happened or there is no more memory."""
+    """Run to time `until`, or until `budget` events, a deadlock, or the end of the memory."""
     q, f = words(m)
     last = q[at.EVENTS] + budget
     while True:
@@ -205,3 +205,5 @@ def run(m: Address, until: float, budget: int) -> int:
         f[at.NOW] = f[q[at.HEAP] + at.EVENT_TIME]
         _happen(m, open_hole(m))
         close_hole(m)
+        if q[at.ON_DEADLOCK] == at.STOPPED:
+            return at.DEADLOCKED

@@ -34,6 +34,12 @@ DONE: Final = 0
 POOL_EXHAUSTED: Final = 1
 TRACE_FULL: Final = 2
 PAUSED: Final = 3
+DEADLOCKED: Final = 4
+
+# What a deadlock does, in ON_DEADLOCK.
+EXCHANGE: Final = 0
+STOP: Final = 1
+STOPPED: Final = 2  # it has come
 
 # ---- the run, at address 0
 (
@@ -56,8 +62,9 @@ PAUSED: Final = 3
     TRACE,  # address of the next row of the trace
     END_OF_TRACE,  # 0 where no trace is kept
     LENGTH,  # number of all words
+    ON_DEADLOCK,
     RUN_WORDS,
-) = range(20)
+) = range(21)
 
 # ---- events: state, service and job begin with these
 POSITION: Final = 0  # address in the heap, NONE while not planned
@@ -198,6 +205,8 @@ BUCKETS: Final = 1 + OCTAVES * STEPS
     TARGET,  # the state in which it wants a place
     ROUTE,
     PAIR,
+    NEXT_ON_PAIR,
+    PREVIOUS_ON_PAIR,
     STARTED,  # 1 once its service here has begun
     ENTRY_CLASS,
     CASE,
@@ -209,7 +218,7 @@ BUCKETS: Final = 1 + OCTAVES * STEPS
     SERVED_FROM,  # f
     SERVED_TO,  # f
     JOB_WORDS,
-) = range(2, 20)
+) = range(2, 22)
 
 # ---- route
 (
@@ -273,8 +282,10 @@ STEP_WORDS: Final = 2
     CYCLIC,  # 1 where both lie on a cycle of pairs
     PAIR_NUMBER,
     PAIR_AREA,  # f
+    PAIR_HEAD,  # the jobs blocked on it, the earliest first
+    PAIR_TAIL,
     PAIR_WORDS,
-) = range(6)
+) = range(8)
 
 # ---- row of the trace
 (

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from flownet.kernels import compiled as code
-from flownet.kernels.two_moments import two_moments
+from flownet.kernels.two_moments import SMALLEST_SCV, two_moments
 
 
 class Law(NamedTuple):
@@ -125,8 +125,15 @@ def _deterministic(value: float = math.nan, mean: float = math.nan) -> Law:
     return Law(time, 0.0, code.DETERMINISTIC, (time,))
 
 
-def _erlang(phases: float, mean: float) -> Law:
+def _erlang(phases: float = math.nan, mean: float = math.nan, scv: float = math.nan) -> Law:
     _require(mean > 0, f"mean = {mean:g} must be above 0")
+    if math.isnan(phases):
+        _require(
+            0 < scv <= 1 and abs(1 / scv - round(1 / scv)) <= 1e-6 / scv,
+            f"scv = {scv:g} must be 1, 1/2, 1/3, ... (one over the number of phases); for others "
+            "service_time and service_scv take a mixture of two such laws",
+        )
+        phases = float(round(1 / scv))
     _require(
         phases >= 1 and phases == int(phases) and phases <= 10_000,
         f"phases = {phases:g} must be a whole number from 1 to 10000",
@@ -181,20 +188,66 @@ def _lognormal(
     return Law(math.exp(mu + sigma**2 / 2), math.expm1(sigma**2), code.LOGNORMAL, (mu, sigma))
 
 
-def _weibull(shape: float, scale: float) -> Law:
+def _weibull(
+    shape: float = math.nan,
+    scale: float = math.nan,
+    mean: float = math.nan,
+    scv: float = math.nan,
+) -> Law:
+    if not math.isnan(mean):
+        low, high = _weibull_scv(100.0), _weibull_scv(0.1)
+        _require(mean > 0, f"mean = {mean:g} must be above 0")
+        _require(low <= scv <= high, f"scv = {scv:g} must lie between {low:.2g} and {high:.3g}")
+        shape = _weibull_shape(scv)
+        scale = mean / math.gamma(1 + 1 / shape)
     _require(0.1 <= shape <= 100, f"shape = {shape:g} must lie between 0.1 and 100")
     _require(scale > 0, f"scale = {scale:g} must be above 0")
     first, second = math.gamma(1 + 1 / shape), math.gamma(1 + 2 / shape)
     return Law(scale * first, second / first**2 - 1, code.WEIBULL, (shape, scale))
 
 
-def _uniform(low: float, high: float) -> Law:
+def _weibull_scv(shape: float) -> float:
+    """Return the scv of a Weibull law, which falls with its shape."""
+    return math.gamma(1 + 2 / shape) / math.gamma(1 + 1 / shape) ** 2 - 1
+
+
+def _weibull_shape(scv: float) -> float:
+    """Return the shape of a Weibull law by halving, to all digits."""
+    low, high = 0.1, 100.0
+    for _ in range(100):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _weibull_scv(middle) > scv else (low, middle)
+    return 0.5 * (low + high)
+
+
+def _uniform(
+    low: float = math.nan,
+    high: float = math.nan,
+    mean: float = math.nan,
+    scv: float = math.nan,
+) -> Law:
+    if not math.isnan(mean):
+        _require(mean > 0, f"mean = {mean:g} must be above 0")
+        _require(0 < scv <= 1 / 3, f"scv = {scv:g} must be above 0 and at most 1/3: from 0 on")
+        half = mean * math.sqrt(3 * scv)
+        low, high = max(mean - half, 0.0), mean + half
     _require(0 <= low < high, f"low = {low:g} and high = {high:g} must satisfy 0 <= low < high")
     mean = (low + high) / 2
     return Law(mean, (high - low) ** 2 / 12 / mean**2, code.UNIFORM, (low, high))
 
 
-def _triangular(low: float, mode: float, high: float) -> Law:
+def _triangular(
+    low: float = math.nan,
+    mode: float = math.nan,
+    high: float = math.nan,
+    mean: float = math.nan,
+    scv: float = math.nan,
+) -> Law:
+    if not math.isnan(mean):
+        _require(mean > 0, f"mean = {mean:g} must be above 0")
+        _require(0 < scv <= 1 / 6, f"scv = {scv:g} must be above 0 and at most 1/6: symmetric")
+        half = mean * math.sqrt(6 * scv)
+        low, mode, high = max(mean - half, 0.0), mean, mean + half
     _require(
         0 <= low <= mode <= high and low < high,
         f"low = {low:g}, mode = {mode:g}, high = {high:g} must satisfy 0 <= low <= mode <= high",
@@ -216,9 +269,15 @@ def _empirical(values: np.ndarray[Any, np.dtype[np.float64]]) -> Law:
 
 
 def _phase_type(
-    alpha: np.ndarray[Any, np.dtype[np.float64]],
-    T: np.ndarray[Any, np.dtype[np.float64]],  # noqa: N803  # the literature's letter
+    alpha: np.ndarray[Any, np.dtype[np.float64]] | None = None,
+    T: np.ndarray[Any, np.dtype[np.float64]] | None = None,  # noqa: N803  # the literature's letter
+    mean: float = math.nan,
+    scv: float = math.nan,
 ) -> Law:
+    if alpha is None or T is None:
+        _require(mean > 0, f"mean = {mean:g} must be above 0")
+        _require(scv >= SMALLEST_SCV, f"scv = {scv:g} must be at least {SMALLEST_SCV:g}")
+        return two_moment_law(mean, scv)
     order = alpha.size
     _require(
         alpha.ndim == 1 and T.shape == (order, order),
@@ -248,14 +307,14 @@ Builder = Callable[..., Law]
 FAMILIES: Final[dict[str, tuple[Sequence[tuple[str, ...]], Builder]]] = {
     "exponential": ([("mean",)], _exponential),
     "deterministic": ([("value",), ("mean",)], _deterministic),
-    "erlang": ([("phases", "mean")], _erlang),
+    "erlang": ([("phases", "mean"), ("mean", "scv")], _erlang),
     "hyperexponential": ([("probability", "mean1", "mean2"), ("mean", "scv")], _hyperexponential),
     "gamma": ([("shape", "scale"), ("mean", "scv")], _gamma),
     "lognormal": ([("mu", "sigma"), ("mean", "scv")], _lognormal),
-    "weibull": ([("shape", "scale")], _weibull),
-    "uniform": ([("low", "high")], _uniform),
-    "triangular": ([("low", "mode", "high")], _triangular),
+    "weibull": ([("shape", "scale"), ("mean", "scv")], _weibull),
+    "uniform": ([("low", "high"), ("mean", "scv")], _uniform),
+    "triangular": ([("low", "mode", "high"), ("mean", "scv")], _triangular),
     "empirical": ([("values",)], _empirical),
-    "phase_type": ([("alpha", "T")], _phase_type),
+    "phase_type": ([("alpha", "T"), ("mean", "scv")], _phase_type),
 }
 """Families by name: the sets of parameters that each takes, and what builds the law."""

@@ -14,18 +14,18 @@ import numpy as np
 
 from flownet.errors import Fault, ParameterError, UnknownNameError
 from flownet.execute import run_all
-from flownet.kernels.compiled import DELAY, PROCESSOR_SHARING
-from flownet.kernels.simulation import simulate_once
+from flownet.kernels.simulation import STOPPED_AT_DEADLOCK, simulate_once
 from flownet.kernels.simulation_profile_setup import Profile
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network
 from flownet.network.values import nearest
 from flownet.solvers.profile import calendar_cycle, profile_of, whole_cycles
-from flownet.solvers.simulation import Design, Simulation
+from flownet.solvers.simulation import Simulation
+from flownet.solvers.simulation_design import Design
+from flownet.solvers.simulation_options import check_options, check_precision, check_whole
 from flownet.solvers.simulation_record import Replication, record
 from flownet.solvers.warmup import FEWEST_CYCLES, INTERVALS, Warmup, warmup_of
 
-ROUNDING = 1e-9
 PILOTS = 5
 """The most pilot runs from which a warm-up is found."""
 BATCHES = 20
@@ -45,6 +45,7 @@ def simulate(
     trace_rows: int = 0,
     cycle: float | None = None,
     step: float | None = None,
+    on_deadlock: str = "exchange",
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Simulation:
@@ -78,6 +79,9 @@ def simulate(
         step, for instance 168 and 1 for the hours of a week. By default the cycle that the
         network's calendars have in common, by the hour; none where it has no calendar, or where
         the horizon has more than a million such steps.
+    on_deadlock : {'exchange', 'stop'}
+        What happens where jobs of a cycle of services wait for each other: they exchange places
+        at once, which is counted, or the run stops there, which is reported.
     executor : concurrent.futures.Executor, optional
         Where the replications run; by default threads of this process, one a core.
     progress : callable, optional
@@ -118,10 +122,14 @@ def simulate(
     if not isinstance(network, Network):
         message = f"must be a flownet Network, not {type(network).__name__}"
         raise ParameterError([Fault("simulate", "network", "", message)])
-    limits = tuple(float(target) for target in targets)
-    _check(horizon, warmup, replications, seed, confidence, limits, max_jobs, trace_rows)
+    check_options({
+        "horizon": horizon, "warmup": warmup, "replications": replications, "seed": seed,
+        "confidence": confidence, "targets": targets, "max_jobs": max_jobs,
+        "trace_rows": trace_rows, "cycle": cycle, "step": step, "on_deadlock": on_deadlock,
+        "executor": executor, "progress": progress,
+    })  # fmt: skip
     compilation = compile_network(network).scheduled
-    _check_whole(compilation)
+    check_whole(compilation)
     profile = profile_of(network, compilation, horizon, cycle, step)
     design = Design(
         horizon=float(horizon),
@@ -130,11 +138,12 @@ def simulate(
         replications=int(replications),
         seed=int(seed),
         confidence=float(confidence),
-        targets=limits,
+        targets=tuple(map(float, targets)),
         max_jobs=int(max_jobs),
         trace_rows=int(trace_rows),
         cycle=0.0 if profile is None else profile.steps * profile.width,
         step=0.0 if profile is None else profile.width,
+        on_deadlock=on_deadlock,
     )
     if warmup is None:
         found = find_warmup(compilation, design, executor)
@@ -142,66 +151,6 @@ def simulate(
         start = whole_cycles(compilation, found.time, design.horizon)
         design = dataclasses.replace(design, warmup=start, warmup_rule=rule)
     return _with_runs(network, compilation, design, (), executor, progress)
-
-
-def _check(
-    horizon: float,
-    warmup: float | None,
-    replications: int,
-    seed: int,
-    confidence: float,
-    targets: tuple[float, ...],
-    max_jobs: int,
-    trace_rows: int,
-) -> None:
-    """Refuse what is out of range, all of it at once."""
-    start = 0.0 if warmup is None else warmup
-    right: list[tuple[str, object, bool, str]] = [
-        ("horizon", horizon, 0.0 < horizon < math.inf, "must be a finite time above 0"),
-        ("warmup", warmup, 0.0 <= start < math.inf, "must be a finite time, at least 0"),
-        ("horizon", horizon, not horizon <= start or horizon <= 0.0,
-         f"must be longer than the warm-up of {start:g}: the horizon includes it"),
-        ("replications", replications, _whole(replications, 1), "must be a whole number from 1 on"),
-        ("seed", seed, _whole(seed, 0), "must be a whole number from 0 on"),
-        ("confidence", confidence, 0.0 < confidence < 1.0, "must lie above 0 and below 1"),
-        ("targets", targets, all(0.0 < t < math.inf for t in targets),
-         "must be finite times above 0"),
-        ("max_jobs", max_jobs, _whole(max_jobs, 1), "must be a whole number from 1 on"),
-        ("trace_rows", trace_rows, _whole(trace_rows, 0), "must be a whole number from 0 on"),
-    ]  # fmt: skip
-    faults = [
-        Fault("simulate", name, str(value), message)
-        for name, value, fine, message in right
-        if not fine
-    ]
-    if faults:
-        raise ParameterError(faults)
-
-
-def _check_whole(compilation: Compilation) -> None:
-    """Refuse broken numbers of servers and places; shared servers may be broken."""
-    arrays, calendars = compilation.arrays, compilation.calendars
-    unlimited = (arrays.discipline == PROCESSOR_SHARING) | (arrays.discipline == DELAY)
-    message = "must be a whole number for a simulation"
-    faults = []
-    for i, name in enumerate(compilation.services):
-        steps = [] if calendars is None else calendars.steps_of(i)
-        follow = calendars is not None and bool(calendars.places_follow[i])
-        given = [("server_calendar", value) for value in steps] or [("servers", arrays.servers[i])]
-        given = [] if unlimited[i] and not follow else given
-        places = arrays.capacity[i] - (arrays.servers[i] if follow else 0.0)
-        given.append(("waiting_room" if follow else "capacity", places))
-        faults += [
-            Fault(f"service '{name}'", attribute, f"{value:g}", message)
-            for attribute, value in given
-            if math.isfinite(value) and abs(value - round(value)) > ROUNDING
-        ]
-    if faults:
-        raise ParameterError(faults)
-
-
-def _whole(value: float, least: int) -> bool:
-    return bool(value >= least and value % 1 == 0)
 
 
 # ------------------------------------------------------------------------------ replications
@@ -246,6 +195,7 @@ def _replicate(
 def _options(compilation: Compilation, design: Design) -> dict[str, Any]:
     return {
         "horizon": design.horizon,
+        "stop_at_deadlock": design.on_deadlock == "stop",
         "batch_unit": np.nan_to_num(calendar_cycle(compilation)),
         "max_jobs": design.max_jobs,
     }
@@ -298,7 +248,15 @@ def _with_runs(
             f"{design.warmup:g} was over: the network is overloaded; give a shorter warm-up or "
             "more max_jobs"
         )
-        raise ParameterError([Fault("simulate", "max_jobs", str(design.max_jobs), message)])
+        fault = Fault("simulate", "max_jobs", str(design.max_jobs), message)
+        if any(replication.run.status == STOPPED_AT_DEADLOCK for replication in runs):
+            message = (
+                f"runs ended in a deadlock, the first at "
+                f"{min(r.run.stopped_at for r in runs):g}, before the warm-up of "
+                f"{design.warmup:g} was over, so that nothing was counted"
+            )
+            fault = Fault("simulate", "on_deadlock", repr(design.on_deadlock), message)
+        raise ParameterError([fault])
     return Simulation(network, design, outcome.interrupted, runs, compilation)
 
 
@@ -310,10 +268,7 @@ def run_until(
     executor: Executor | None,
 ) -> Simulation:
     """Return the simulation with as many more replications as a precision needs."""
-    if not 0.0 < relative_half_width < 1.0:
-        value = str(relative_half_width)
-        fault = Fault("until", "relative_half_width", value, "must lie above 0 and below 1")
-        raise ParameterError([fault])
+    check_precision(relative_half_width, max_replications)
     measures = [key for key in simulation.system.index if not key.endswith("_halfwidth")]
     if f"{measure}_halfwidth" not in simulation.system.index:
         message = f"is not measured; known are {', '.join(measures)}{nearest(measure, measures)}"

@@ -12,9 +12,14 @@ import numpy as np
 import pandas as pd
 
 from flownet.display import html_of_text
-from flownet.errors import Fault, InputError, ParameterError
+from flownet.errors import InputError
 from flownet.kernels.compiled import Floats
-from flownet.kernels.simulation import COMPLETED, SimulationRun, measures
+from flownet.kernels.simulation import (
+    STOPPED_AT_DEADLOCK,
+    STOPPED_AT_JOBS,
+    SimulationRun,
+    measures,
+)
 from flownet.kernels.simulation_tallies import SKETCH_RELATIVE_ERROR, quantile
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
@@ -22,6 +27,8 @@ from flownet.solvers import simulation_words as words
 from flownet.solvers import tables
 from flownet.solvers.intervals import beside, halfwidth, pieces, pooled, with_intervals
 from flownet.solvers.profile import profile_table
+from flownet.solvers.simulation_design import Design
+from flownet.solvers.simulation_options import check_probabilities
 from flownet.solvers.simulation_record import Replication, histogram, read, written
 from flownet.solvers.simulation_tables import (
     class_state_table,
@@ -37,45 +44,6 @@ if TYPE_CHECKING:
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """Shown in the table of percentiles."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Design:
-    """How a network was simulated: everything that, with the network, fixes the numbers.
-
-    Attributes
-    ----------
-    horizon, warmup : float
-        T at which a run ends, and T up to which nothing is counted.
-    warmup_rule : str
-        ``given``, ``MSER-5``, or ``MSER-5, not settled`` where the rule found no steady state.
-    replications, seed : int
-    confidence : float
-    targets : tuple of float
-        Times in the system whose probability is shown, in T.
-    max_jobs : int
-        A run stops when more jobs than this are in the network or wait outside.
-    trace_rows : int
-        The most rows of the trace of a run.
-    cycle, step : float
-        The cycle of `profile` and the length of its steps, in T; 0 where none is kept.
-    precise, precision : str, float
-        The total that `until` was asked for, and the relative half-width asked of it.
-    """
-
-    horizon: float
-    warmup: float
-    warmup_rule: str
-    replications: int
-    seed: int
-    confidence: float
-    targets: tuple[float, ...] = ()
-    max_jobs: int = 1 << 20
-    trace_rows: int = 0
-    cycle: float = 0.0
-    step: float = 0.0
-    precise: str = ""
-    precision: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -186,8 +154,7 @@ class Simulation:
         of the single replications (nan where there is one only) and includes the error of the
         histogram in which times are kept, 0.4 %.
         """
-        if not all(0.0 < p < 1.0 for p in probabilities):
-            raise ParameterError([Fault("quantiles", "probabilities", "", "lie above 0, below 1")])
+        check_probabilities(probabilities)
         rows = []
         for k, _ in enumerate(self.compilation.classes):
             each = [histogram(replication, k) for replication in self.replications]
@@ -251,13 +218,18 @@ class Simulation:
 
     @property
     def deadlocks(self) -> int:
-        """Number of deadlocks in the counted time, each resolved by an exchange of places."""
+        """Number of deadlocks in the counted time, resolved by an exchange or the end of a run."""
         return int(sum(each.run.tallies.exchanges.sum() for each in self.replications))
 
     @cached_property
     def stopped(self) -> int:
         """Number of replications that were stopped at `max_jobs`."""
-        return sum(replication.run.status != COMPLETED for replication in self.replications)
+        return sum(each.run.status == STOPPED_AT_JOBS for each in self.replications)
+
+    @cached_property
+    def deadlocked(self) -> int:
+        """Number of replications that ended in a deadlock, with ``on_deadlock="stop"``."""
+        return sum(each.run.status == STOPPED_AT_DEADLOCK for each in self.replications)
 
     @cached_property
     def overloaded(self) -> tuple[ServiceName, ...]:

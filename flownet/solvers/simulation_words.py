@@ -9,7 +9,7 @@ import numpy as np
 
 from flownet.display import figure
 from flownet.kernels.compiled import DELAY, WAIT_OUTSIDE, Booleans, Floats
-from flownet.kernels.simulation import SimulationRun
+from flownet.kernels.simulation import STOPPED_AT_DEADLOCK, STOPPED_AT_JOBS, SimulationRun
 from flownet.kernels.simulation_tallies import Tallies
 from flownet.solvers.explain import turned_away
 from flownet.solvers.intervals import halfwidth, pieces
@@ -129,11 +129,18 @@ def _unfinished(simulation: Simulation) -> list[str]:
             "are theirs"
         )
     if simulation.stopped:
-        times = [r.run.stopped_at for r in simulation.replications if r.run.status]
+        times = _ends(simulation, STOPPED_AT_JOBS)
         lines.append(
             f"{simulation.stopped} of {made} replications were stopped because more than "
             f"{design.max_jobs:,} jobs were in the network or outside, the first at "
             f"{figure(min(times))} {simulation.network.time_unit}s"
+        )
+    if simulation.deadlocked:
+        times = _ends(simulation, STOPPED_AT_DEADLOCK)
+        lines.append(
+            f"{simulation.deadlocked} of {made} replications ended in a deadlock (services blocked "
+            f"for each other in a circle), the first at {figure(min(times))} "
+            f"{simulation.network.time_unit}s; the figures are those of the time before"
         )
     if simulation.imprecision > 1.0:
         share = simulation.imprecision * design.precision
@@ -142,6 +149,11 @@ def _unfinished(simulation: Simulation) -> list[str]:
             f"{share:.2%} of it after {made} replications, not {design.precision:.2%}"
         )
     return lines
+
+
+def _ends(simulation: Simulation, status: int) -> list[float]:
+    """Return when the replications of a status were stopped."""
+    return [r.run.stopped_at for r in simulation.replications if r.run.status == status]
 
 
 def _overload(simulation: Simulation) -> list[str]:
@@ -204,7 +216,7 @@ def _untrusted(simulation: Simulation) -> list[str]:
 
 
 def _deadlocks(simulation: Simulation) -> list[str]:
-    if simulation.deadlocks == 0:
+    if simulation.deadlocks == 0 or simulation.deadlocked:
         return []
     number = simulation.deadlocks
     text = "deadlocks (services blocked for each other in a circle) were resolved by an exchange"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -88,19 +86,16 @@ def test_poisson_weights_have_the_moments_of_poissons_law():
 
 
 @pytest.mark.slow
-def test_a_million_states_at_load_0_8_in_two_minutes():
+def test_a_million_states_at_load_0_8():
     network = build(
         [1.0, 2.0, 1.0],
         servers=[1, 2, 1],
         external=[0.8, 0, 0],
         routing=[[0, 1, 0], [0, 0, 1], [0, 0, 0.0]],
     )
-    begin = time.perf_counter()
     result = solve_exact(network, truncation_mass=1e-9, max_states=1_500_000)
-    taken = time.perf_counter() - begin
     m = result.measures
     number = (m.number_waiting + m.number_in_service)[:, 0]
     assert result.states > 800_000
     assert number == pytest.approx([4.0, 2 * 0.8 / (1 - 0.64), 4.0], rel=1e-6)
     assert result.residual < 1e-10
-    assert taken < 120.0

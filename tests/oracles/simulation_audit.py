@@ -53,7 +53,11 @@ def audit(m: Memory, capacity: np.ndarray, servers: np.ndarray) -> None:
     blocked = [j for j in inside if m.q[j + at.KIND] == at.BLOCKED]
     number = Counter(int(m.q[j + at.PAIR]) for j in blocked)
     for p, row in enumerate(pairs(m, m.q)):
-        assert row[at.PAIR_NUMBER] == number[m.pairs + p * at.PAIR_WORDS]
+        pair = m.pairs + p * at.PAIR_WORDS
+        assert row[at.PAIR_NUMBER] == number[pair]
+        on_pair = _on_pair(m, pair)
+        assert set(on_pair) == {j for j in blocked if m.q[j + at.PAIR] == pair}
+        assert [m.f[j + at.SINCE] for j in on_pair] == sorted(m.f[j + at.SINCE] for j in on_pair)
     arcs = {(int(m.q[p + at.PAIR_SOURCE]), int(m.q[p + at.PAIR_TARGET])) for p in number}
     while arcs:  # take away whom nobody blocks: a cycle would remain
         kept = {arc for arc in arcs if arc[1] in {source for source, _ in arcs}}
@@ -64,6 +68,17 @@ def audit(m: Memory, capacity: np.ndarray, servers: np.ndarray) -> None:
         words[:, at.LOSSES].sum() + words[:, at.ABANDONMENTS].sum() + m.q[m.left : m.sketch].sum()
     )
     assert words[:, at.EXTERNAL_ARRIVALS].sum() == gone + len(alive)
+
+
+def _on_pair(m: Memory, pair: int) -> list[int]:
+    """Return the jobs in the list of a pair; the links must agree in both directions."""
+    found, before, job = [], at.NONE, int(m.q[pair + at.PAIR_HEAD])
+    while job != at.NONE:
+        assert m.q[job + at.PREVIOUS_ON_PAIR] == before
+        found.append(job)
+        before, job = job, int(m.q[job + at.NEXT_ON_PAIR])
+    assert m.q[pair + at.PAIR_TAIL] == before
+    return found
 
 
 def _by_calendar(

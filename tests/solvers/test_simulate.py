@@ -408,6 +408,12 @@ def test_the_trace_holds_one_row_a_visit():
     ("options", "words"),
     [
         ({"horizon": 100.0, "warmup": 100.0}, "must be longer than the warm-up of 100"),
+        ({"horizon": "long"}, "horizon = 'long': must be a finite time"),
+        ({"horizon": True}, "horizon = True: must be a finite time"),
+        ({"seed": "lucky"}, "seed = 'lucky': must be a whole number"),
+        ({"targets": 4.0}, "targets = 4.0: must be a list"),
+        ({"executor": "cluster"}, "must be a concurrent.futures.Executor"),
+        ({"cycle": "week"}, "cycle = 'week': must be a time"),
         ({"horizon": 0.0}, "horizon = 0.0: must be a finite time above 0"),
         ({"horizon": math.inf}, "must be a finite time above 0"),
         ({"horizon": math.nan}, "must be a finite time above 0"),
@@ -528,3 +534,29 @@ def test_a_trace_is_written_in_known_formats_only(tmp_path):
     made = fn.simulate(desk(), horizon=50.0, warmup=0.0, replications=1, trace_rows=1000)
     with pytest.raises(ParameterError, match="must end in"):
         made.write_trace(tmp_path / "log.docx")
+
+
+def ring():
+    """Two services that send to each other and can block each other."""
+    rows = [
+        {"name": name, "service_time": 1.0, "capacity": 1, "external_arrival_rate": 0.5}
+        for name in ("a", "b")
+    ]
+    ways = [{"from": u, "to": v, "routing_probability": 0.5} for u, v in (("a", "b"), ("b", "a"))]
+    return network(*rows, routes=ways)
+
+
+def test_a_deadlock_is_resolved_and_counted_or_ends_the_run_and_is_reported():
+    resolved = fn.simulate(ring(), horizon=200.0, warmup=0.0, replications=3)
+    assert resolved.deadlocks > 10
+    assert resolved.deadlocked == 0
+    ended = fn.simulate(ring(), horizon=200.0, warmup=0.0, replications=3, on_deadlock="stop")
+    assert ended.deadlocked == ended.deadlocks == 3
+    assert "3 of 3 replications ended in a deadlock" in ended.warnings[0]
+    assert len({each.run.stopped_at for each in ended.replications}) == 3
+    assert all(0.0 < each.run.stopped_at < 200.0 for each in ended.replications)
+    assert Simulation.from_dict(json.loads(json.dumps(ended.to_dict()))).deadlocked == 3
+    with pytest.raises(ParameterError, match="ended in a deadlock, the first at"):
+        fn.simulate(ring(), horizon=2e4, warmup=1e4, replications=2, on_deadlock="stop")
+    with pytest.raises(ParameterError, match="must be 'exchange' or 'stop'"):
+        fn.simulate(ring(), horizon=10.0, on_deadlock="ignore")
