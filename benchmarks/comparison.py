@@ -56,6 +56,8 @@ def errors_of(
         return None
     if found.status != 0 or found.growth_rate.any():
         return None
+    if "mode" in options and METHODS[method].variants[found.variant] != options["mode"]:
+        return None
     servers = np.where(np.isfinite(arrays.servers), arrays.servers, 1.0)
     blocked = (found.number_blocked - truth.number_blocked).sum(axis=1) / servers
     full = found.blocking_probability - np.nan_to_num(truth.blocking_probability)

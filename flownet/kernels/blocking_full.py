@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flownet.errors import Fault, MethodError, ParameterError
+from flownet.errors import Fault, ParameterError
 from flownet.kernels.blocking_compressed import (
     BROKEN,
     CONVERGED,
@@ -108,8 +108,7 @@ def solve_blocking(
     compiled : CompiledNetwork
         Whole servers and places; first come, first served.
     mode : str, optional
-        'full', 'compressed', or by default full where times are exponential and
-        there are few, small parts.
+        'full', 'compressed', or by default full where there are few parts.
     tolerance : float, optional
         Largest change in a sweep, of the probabilities of a part and of the shares admitted, at
         which it stops; by default 1e-10 in the full mode, and what `solve_compressed` has. Smaller
@@ -122,16 +121,14 @@ def solve_blocking(
     Returns
     -------
     Measures
-        `variant` is the place in `MODES` of the mode that gave them. Left to itself the function
-        takes the compressed one where the full one does not apply, does not converge, or meets a
-        queue that grows before a service that also takes in jobs blocked upstream.
+        `variant` is the place in `MODES` of the mode that gave them: the compressed one where the
+        full one does not apply, has too many states, does not converge, or meets a queue that
+        grows before a service that also takes in jobs blocked upstream.
 
     Raises
     ------
     ParameterError
         Where there is no such mode.
-    MethodError
-        Where the full mode is asked for and cannot be had; the reasons say why.
 
     Notes
     -----
@@ -155,17 +152,13 @@ def solve_blocking(
     if mode not in {None, *MODES}:
         message = f"must be one of {', '.join(MODES)}"
         raise ParameterError([Fault("method 'blocking'", "mode", repr(mode), message)])
-    if mode == COMPRESSED or (mode is None and full_reasons(compiled)):
+    if mode == COMPRESSED or full_reasons(compiled):
         return _compressed(compiled, tolerance, max_sweeps, start)
     fine = FINE if tolerance is None else max(tolerance, FINEST)
     most = MOST_PARTS if mode is None else math.inf
-    found, reason = solve_full(
-        compiled, tolerance=fine, max_sweeps=max_sweeps, most=most, begin=start
-    )
-    if mode is None and (found is None or found.status != CONVERGED):
+    found = solve_full(compiled, tolerance=fine, max_sweeps=max_sweeps, most=most, begin=start)
+    if found is None or found.status != CONVERGED:
         return _compressed(compiled, tolerance, max_sweeps, start)
-    if found is None:
-        raise MethodError("blocking", [f"mode 'full' does not apply: {reason}"])
     return found
 
 
@@ -184,8 +177,8 @@ def solve_full(
     max_sweeps: int,
     most: float = math.inf,
     begin: Floats | None = None,
-) -> tuple[Measures | None, str]:
-    """Return the measures by at most so many parts, or None and why it cannot be had.
+) -> Measures | None:
+    """Return the measures by at most so many parts, None where they cannot be had.
 
     A service whose queue grows is taken to have one that never ends, and all is solved again.
     """
@@ -196,17 +189,17 @@ def solve_full(
     while standing[0] != BROKEN:
         problem, tables = take_apart(compiled, layout, start, saturated, most)
         if problem is None or tables is None:
-            return None, "two neighbours alone have too many states, or the parts are too many"
+            return None
         found = iterate(problem, start.accepted, tables, tolerance, max_sweeps)
         growing = np.flatnonzero((found.figures[:, 5] >= OVERLOADED) & ~saturated)
         if growing.size == 0:
-            return _measures(problem, found, tolerance, start.rest), ""
+            return _measures(problem, found, tolerance, start.rest)
         first = max(growing.tolist(), key=lambda s: place[s])
         if (problem.graph.blocks & (problem.graph.end == first)).any():
-            return None, "a queue grows before a service that also takes in jobs blocked upstream"
+            return None
         saturated = saturated.copy()
         saturated[first] = True
-    return None, "the compressed mode, from which it starts, broke down"
+    return None
 
 
 def full_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:

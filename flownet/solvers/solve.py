@@ -108,9 +108,10 @@ def solve_compilation(
     measures = chosen.solve(compilation.arrays, **options, **how)
     if chosen.variants:
         mode = chosen.variants[measures.variant]
-        choice += f"; in the {mode} mode"
-        if mode == COMPRESSED and "mode" not in options:
-            choice += f" ({why_compressed(compilation)})"
+        reason = f" ({why_compressed(compilation)})" if mode == COMPRESSED else ""
+        if options.get("mode", mode) != mode:
+            raise MethodError(chosen.name, [f"mode '{options['mode']}' cannot be had{reason}"])
+        choice += f"; in the {mode} mode{'' if 'mode' in options else reason}"
         options = {**options, "mode": mode}  # what is asked next is answered in the same mode
     return Solution(
         network=network,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from flownet.errors import MethodError, ParameterError
+from flownet.errors import ParameterError
 from flownet.kernels.blocking_compressed import settle
 from flownet.kernels.blocking_compressed_flows import lay_out
 from flownet.kernels.blocking_full import FULL, MODES, iterate, solve_blocking, take_apart
@@ -88,14 +88,13 @@ def test_nothing_is_lost_on_the_way(features):
         assert (held <= network.servers * (1 + 1e-6)).all()
 
 
-def test_a_mode_that_cannot_be_had_is_refused_with_the_reason():
+def test_the_full_mode_hands_over_where_it_has_too_many_states():
     line = build([1.0] * 3, external=[50.0, 0, 0], routing=np.eye(3, k=1),
                  servers=60, capacity=60.0)  # fmt: skip
-    with pytest.raises(MethodError, match="too many states"):
-        solve_blocking(line, mode=FULL)
+    assert solve_blocking(line).variant == MODES.index("compressed")
+    assert solve_blocking(line, mode=FULL).variant == MODES.index("compressed")
     with pytest.raises(ParameterError, match="full"):
         solve_blocking(line, mode="fast")
-    assert solve_blocking(line).variant == MODES.index("compressed")
 
 
 @pytest.mark.parametrize("features", ["feedback", "outside feedback"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import flownet as fn
-from flownet.errors import UnconvergedError
+from flownet.errors import MethodError, UnconvergedError
 from flownet.solvers.register import METHODS
 from flownet.solvers.solution import Solution
 
@@ -190,3 +190,16 @@ def test_a_queue_outside_that_hangs_on_a_small_difference_is_told_so():
     assert any("small difference" in text for text in solution.warnings)
     assert solution.options == {"mode": "full"}
     assert "in the full mode" in solution.choice
+
+
+def test_a_mode_that_cannot_be_had_is_refused_with_the_reason():
+    """What is asked for by name is given or refused; left alone, the other mode is taken."""
+    wards = [{"name": name, "servers": 60, "waiting_room": 0, "service_time": 1.0}
+             for name in "abc"]  # fmt: skip
+    wards[0]["external_arrival_rate"] = 50.0
+    routes = [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}]
+    document = {"network": {"time_unit": "day"}, "services": wards, "routes": routes}
+    network = fn.Network.from_dict(document)
+    with pytest.raises(MethodError, match="many states"):
+        fn.solve(network, method="blocking", mode="full")
+    assert "in the compressed mode" in fn.solve(network, method="blocking").choice
