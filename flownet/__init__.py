@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flownet.constraint.stages import ConstraintPath, constraint_path
     from flownet.errors import FlownetError, NetworkError
     from flownet.network.model import Network, check
+    from flownet.network.uncertainty import Samples, draw_samples
     from flownet.readers.arrival_counts import ArrivalCounts, arrival_rates
     from flownet.readers.documents import read, write
     from flownet.readers.estimated_network import EstimatedNetwork
@@ -75,6 +76,8 @@ _PLACES = {
     "ConstraintPath": "flownet.constraint.stages",
     "five_steps": "flownet.constraint.focusing",
     "FiveSteps": "flownet.constraint.focusing",
+    "draw_samples": "flownet.network.uncertainty",
+    "Samples": "flownet.network.uncertainty",
     "demand_limit": "flownet.constraint.demand_limit",
     "DemandLimit": "flownet.constraint.demand_limit",
     "saturation_regions": "flownet.constraint.regions",
@@ -127,6 +130,7 @@ __all__ = [
     "ParetoFront",
     "Plan",
     "Prediction",
+    "Samples",
     "SaturationRegions",
     "Scenario",
     "Sensitivities",
@@ -146,6 +150,7 @@ __all__ = [
     "compare",
     "constraint_path",
     "demand_limit",
+    "draw_samples",
     "exact_chain",
     "example",
     "examples",

@@ -76,13 +76,15 @@ def lever_curve(
         station, count = stations[i], level
         if levers.kinds[i] == "service_rate":
             station, count = station._replace(service_time=1.0 / level), float(servers[i])
+        elif levers.kinds[i] == "opening_hours":
+            count = levers.hours[i].mean_servers(level)
         waiting = number_waiting(station, count)
         return waiting + station.arrival_rate * station.service_time if present else waiting
 
     def curve(services: Integers, levels: Floats) -> tuple[Floats, Floats]:
         values, slopes = np.empty(len(services)), np.empty(len(services))
         for k, (i, level) in enumerate(zip(services.tolist(), levels.tolist(), strict=True)):
-            least = level_needed(stations[i], levers.kinds[i], float(servers[i]))
+            least = level_needed(stations[i], levers, int(i), float(servers[i]))
             step = min(NEAR * max(1.0, level), max((level - least) / 2, 0.0))
             values[k] = value(i, level)
             slopes[k] = -math.inf
@@ -93,11 +95,12 @@ def lever_curve(
     return curve
 
 
-def level_needed(station: Station, kind: str, servers: float) -> float:
-    """Return the level of a lever below which a service is overloaded."""
-    if kind == "service_rate":
+def level_needed(station: Station, levers: Levers, i: int, servers: float) -> float:
+    """Return the level of service `i`'s lever below which it is overloaded."""
+    if levers.kinds[i] == "service_rate":
         return station.arrival_rate / servers
-    return station.arrival_rate * station.service_time
+    load = station.arrival_rate * station.service_time
+    return levers.hours[i].level(load) if levers.kinds[i] == "opening_hours" else load
 
 
 def number_waiting(station: Station, servers: float) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
+from flownet.allocate.opening_hours import Hours, read_hours, with_longer_hours
 from flownet.errors import Fault, ParameterError
 from flownet.kernels.change import with_servers, with_service_rate
 from flownet.kernels.compiled import CompiledNetwork, Floats
@@ -24,6 +25,7 @@ LEVERS: Final = {
     "service_rate": "jobs per T that one server completes, the classes' times in proportion",
     "service_time": "mean time per job, the classes' times in proportion",
     "waiting_room": "places beside the servers, where they are limited",
+    "opening_hours": "T in a cycle for which a service with a server_calendar is open",
 }
 """What can be changed at a service, and what one unit of it is."""
 UNITS: Final = {
@@ -31,8 +33,9 @@ UNITS: Final = {
     "service_rate": "job per time unit of each server",
     "service_time": "time unit of service",
     "waiting_room": "waiting place",
+    "opening_hours": "time unit of opening",
 }
-DIVISIBLE: Final = {"service_rate", "service_time"}
+DIVISIBLE: Final = {"service_rate", "service_time", "opening_hours"}
 """Levers that are not counted in whole numbers."""
 
 
@@ -44,9 +47,12 @@ class Levers:
     ----------
     kinds : tuple of str
         A name of `LEVERS` for each service.
+    hours : dict
+        When the services are open whose opening hours are decided on, by their number.
     """
 
     kinds: tuple[str, ...]
+    hours: Mapping[int, Hours] = field(default_factory=dict)
 
     @property
     def plain(self) -> bool:
@@ -64,7 +70,10 @@ class Levers:
                 "service_rate": np.where(times > 0, 1.0 / times, np.inf),
                 "service_time": np.where(times > 0, times, np.inf),
                 "waiting_room": np.where(np.isfinite(room), room - arrays.servers, np.inf),
-            }
+                "opening_hours": np.array([
+                    self.hours[i].open if i in self.hours else np.inf for i in range(times.size)
+                ]),
+            }  # fmt: skip
         columns = [float(table[kind][i]) for i, kind in enumerate(self.kinds)]
         return np.array(columns, dtype=np.float64)
 
@@ -75,6 +84,9 @@ class Levers:
             kind, level = self.kinds[i], float(levels[i])
             if kind == "servers":
                 arrays = with_servers(arrays, i, level)
+            elif kind == "opening_hours":
+                mean = self.hours[i].mean_servers(level)
+                arrays = with_servers(arrays, i, self._whole_if_limited(arrays, i, mean))
             elif kind == "waiting_room":
                 capacity = arrays.capacity.copy()
                 capacity[i] = arrays.servers[i] + level
@@ -84,10 +96,10 @@ class Levers:
                 arrays = with_service_rate(arrays, i, float(factor))
         return arrays
 
-    def named(self, services: Sequence[ServiceName]) -> dict[ServiceName, str]:
-        """Return the levers other than servers by service."""
-        pairs = zip(services, self.kinds, strict=True)
-        return {name: kind for name, kind in pairs if kind != "servers"}
+    @staticmethod
+    def _whole_if_limited(arrays: CompiledNetwork, i: int, servers: float) -> float:
+        """Return servers as formulas take the mean of a calendar."""
+        return max(1.0, float(round(servers))) if math.isfinite(arrays.capacity[i]) else servers
 
 
 def mean_service_times(arrays: CompiledNetwork) -> Floats:
@@ -101,26 +113,31 @@ def mean_service_times(arrays: CompiledNetwork) -> Floats:
     return np.where(total > 0, weighted, plain)
 
 
-def read_levers(decide: Any, services: Sequence[ServiceName]) -> Levers:
+def read_levers(decide: Any, network: Network) -> Levers:
     """Return what is changed at each service.
 
     Parameters
     ----------
     decide : str or mapping
         A name of `LEVERS` for every service, or by service (the rest: servers).
-    services : sequence
-        The network's services.
+    network : Network
+        Whose services.
 
     Raises
     ------
     ParameterError
-        For a lever or a service that does not exist.
+        For a lever or a service that does not exist, or hours where there is no calendar.
 
     Examples
     --------
-    >>> read_levers({"desk": "service_rate"}, ["desk", "ward"]).kinds
-    ('service_rate', 'servers')
+    >>> network = Network.from_dict({
+    ...     "network": {"time_unit": "hour"},
+    ...     "services": [{"name": "desk", "service_time": 1.0, "external_arrival_rate": 0.5}],
+    ... })
+    >>> read_levers({"desk": "service_rate"}, network).kinds
+    ('service_rate',)
     """
+    services = network.services
     table = decide if isinstance(decide, Mapping) else dict.fromkeys(services, decide)
     index: dict[Any, int] = {str(name): i for i, name in enumerate(services)}
     index.update({name: i for i, name in enumerate(services)})
@@ -135,9 +152,16 @@ def read_levers(decide: Any, services: Sequence[ServiceName]) -> Levers:
             faults.append(Fault("decide", "", shown(kind), message))
         else:
             kinds[index[name]] = kind
+    hours: dict[int, Hours] = {}
+    for i in [k for k, kind in enumerate(kinds) if kind == "opening_hours"]:
+        found = read_hours(network, services[i])
+        if isinstance(found, Hours):
+            hours[i] = found
+        else:
+            faults.append(found)
     if faults:
         raise ParameterError(list(dict.fromkeys(faults)), "reallocate")
-    return Levers(tuple(kinds))
+    return Levers(tuple(kinds), hours)
 
 
 def carried_out(network: Network, levels: Mapping[ServiceName, LevelChange]) -> Network:
@@ -169,6 +193,9 @@ def carried_out(network: Network, levels: Mapping[ServiceName, LevelChange]) -> 
                 changes[name] = {"waiting_room": after}
             else:
                 changes[name] = {"capacity": data.get("servers", 1.0) + after}
+        elif kind == "opening_hours":
+            rows = with_longer_hours(data.get("server_calendar", ()), after - before)
+            changes[name] = {"server_calendar": rows}
         else:
             factor = before / after if kind == "service_rate" else after / before
             changes[name] = {"service_time": _scaled(network, name, factor)}

@@ -59,7 +59,7 @@ class Plan:
         New money per T.
     changes : dict
         What is different after the plan, by service: the lever ('servers', 'service_rate',
-        'service_time', 'waiting_room'), its level before, and after.
+        'service_time', 'waiting_room', 'opening_hours'), its level before, and after.
     status : str
         'optimal' (the gap is below 1e-9), 'within_gap', 'stopped' (at a limit, with the best found
         so far), 'every plan tried', 'local optimum' (no bound, or the one of `bound`), or

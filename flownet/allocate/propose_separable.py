@@ -40,11 +40,11 @@ def reasons_not_to(judge: Judge) -> list[str]:
     """Return why one program does not cover a task; empty where it does."""
     reasons = []
     kinds = set(judge.levers.kinds)
-    if not kinds <= {"servers", "service_rate"}:
+    if not kinds <= {"servers", "service_rate", "opening_hours"}:
         reasons.append("a longer time or a waiting room has no falling curve of its own")
-    if "service_rate" in kinds:
+    if kinds != {"servers"}:
         if any(judge.levers.kinds[each.service] != "servers" for each in judge.terms.targets):
-            reasons.append("a target is to be met by the service rate")
+            reasons.append("a target is to be met by something else than servers")
         counted = {goal for aim in judge.aims for goal in aim.weights}
         if "number_present" in counted and counted != {"number_present"}:
             reasons.append("jobs in service count in one goal and not in another")
@@ -126,13 +126,11 @@ _STATUS = {
 def problem_of(judge: Judge, rules: Rules, *, integer: bool) -> AllocationProblem:
     """Return the task as an allocation problem in arrays."""
     stations = [stations_of(solution) for solution in judge.solutions]
-    kinds, counts = judge.levers.kinds, judge.solutions[0].compilation.arrays.servers
+    levers, counts = judge.levers, judge.solutions[0].compilation.arrays.servers
     loads = [
-        np.array([
-            level_needed(s, kind, float(c)) for s, kind, c in zip(each, kinds, counts, strict=True)
-        ])
+        np.array([level_needed(s, levers, i, float(counts[i])) for i, s in enumerate(each)])
         for each in stations
-    ]  # fmt: skip
+    ]
     first = judge.solutions[0]
     throughput = len(judge.aims) == 1 and judge.aims[0].single == "throughput"
     cases = tuple(_case(judge, k, stations[k], loads[k]) for k in range(len(judge.solutions)))
@@ -280,9 +278,10 @@ def _flows(judge: Judge, stations: list[Station]) -> Flows:
     share = np.divide(
         summed, rates[pairs[0]], out=np.zeros(summed.shape), where=rates[pairs[0]] > 0
     )
-    rows = zip(stations, judge.levers.kinds, arrays.servers.tolist(), strict=True)
-    time = np.array([
-        1.0 / c if kind == "service_rate" else (s.service_time if s.service_time > 0 else 1.0)
-        for s, kind, c in rows
-    ])  # fmt: skip
+    # a job takes so many levels of its service's lever times T
+    work = [
+        level_needed(s._replace(arrival_rate=1.0), judge.levers, i, float(arrays.servers[i]))
+        for i, s in enumerate(stations)
+    ]
+    time = np.array([each if each > 0 else 1.0 for each in work])
     return Flows(arrays.external_arrival_rate.sum(axis=1), time, pairs[0], pairs[1], share)

@@ -107,6 +107,8 @@ def _bounds(
          for d, own in zip(nodes, counted, strict=True)]
     )  # fmt: skip
     low, high = np.minimum(low, servers), np.maximum(high, servers)
+    for i, hours in levers.hours.items():
+        low[i], high[i] = hours.open - hours.last, hours.open + hours.room
     for name, pair in reader.table("bounds", given).items():
         i = reader.service("bounds", name)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
@@ -117,7 +119,8 @@ def _bounds(
         if least > most:
             reader.fault("bounds", str(name), pair, "cross: the least is more than the most")
         if i >= 0:
-            low[i], high[i] = least, most
+            room = levers.hours[i].open + levers.hours[i].room if i in levers.hours else math.inf
+            low[i], high[i] = least, min(most, room)
     return np.maximum(low, _least(levers, servers)), high
 
 

@@ -62,7 +62,8 @@ def reallocate(
         waiting places), divisible where only rates or times are decided on.
     decide : str or mapping
         What is bought, moved or given up: 'servers', 'service_rate' (jobs per T of each server),
-        'service_time' (T per job) or 'waiting_room' (places), everywhere or by service.
+        'service_time' (T per job), 'waiting_room' (places) or 'opening_hours' (T in a cycle that a
+        service with a ``server_calendar`` is open), everywhere or by service.
     prices : float or mapping, optional
         Money per T for one more, everywhere or by service, in place of ``cost_per_server``.
     release : True, float or mapping, optional

@@ -108,7 +108,7 @@ def _decays(judge: Judge, base: Floats) -> Floats:
     decay = np.full(base.size, _USUAL)
     for i, station in enumerate(stations_of(solution)):
         kind, level = judge.levers.kinds[i], float(base[i])
-        if kind != "servers" or level <= level_needed(station, kind, float(counts[i])):
+        if kind != "servers" or level <= level_needed(station, judge.levers, i, float(counts[i])):
             continue
         points = [number_waiting(station, level + k) for k in range(3)]
         if math.isfinite(level) and points[0] - points[1] > 0:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from flownet.allocate.aims import Aim, aim_value, read_goal
-from flownet.allocate.levers import DIVISIBLE, Levers
+from flownet.allocate.levers import DIVISIBLE, Levers, read_levers
 from flownet.allocate.plan import Plan
 from flownet.kernels.compiled import Floats
 from flownet.solvers.goals import GoalValue
@@ -28,8 +28,7 @@ def aim_of(plan: Plan) -> Aim:
 def levers_of(plan: Plan) -> Levers:
     """Return the lever of each service."""
     named = {name: kind for name, (kind, _, _) in plan.changes.items()}
-    kinds = (named.get(name, "servers") for name in plan.before.compilation.services)
-    return Levers(tuple(kinds))
+    return read_levers(named, plan.before.network)
 
 
 def value_with(solution: Solution, levers: Levers, levels: Floats, aim: Aim) -> GoalValue | None:

@@ -96,13 +96,16 @@ def task_of(
         Where a demand could not be solved.
     """
     aims = read_goal(goal)
+    levers = read_levers(decide, network)
     before = _solved(network, method)
+    if levers.hours and before.method == "product_form":  # which needs whole servers
+        before = _solved(network, "decomposition")
     organisations = [network.organisation(name) for name in network.services]
     rules = read_rules(
         before,
         check_exchanges(exchanges, network.services),
         read_terms(network.services, organisations, **terms),
-        read_levers(decide, network.services),
+        levers,
         budget=budget,
         prices=prices,
         release=release,
@@ -257,7 +260,9 @@ def _after(solution: Solution, changes: Mapping[ServiceName, LevelChange]) -> So
         return solution
     # a product form needs whole servers; its waits and the decomposition's are the same
     whole = all(
-        kind != "servers" or float(after).is_integer() for kind, _, after in changes.values()
+        kind not in {"servers", "opening_hours"}
+        or (kind == "servers" and float(after).is_integer())
+        for kind, _, after in changes.values()
     )
     method = solution.method if whole or solution.method != "product_form" else "decomposition"
     changed = carried_out(solution.network, changes)

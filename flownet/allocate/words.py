@@ -38,6 +38,7 @@ _LEVERS = {
     "service_rate": "jobs per {time} and server",
     "service_time": "{time}s per job",
     "waiting_room": "waiting place",
+    "opening_hours": "{time}s of opening",
 }
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from flownet.constraint.gradient import gradient_of
-from flownet.constraint.parameters import UNITS, WHOLE, Parameter, parameters_of
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, UnconvergedError, UnknownNameError
 from flownet.network.model import Network
+from flownet.network.parameters import UNITS, WHOLE, Parameter, parameters_of
 from flownet.network.values import nearest
 from flownet.solvers.objective import Goal, Objective, objective_of
 from flownet.solvers.solution import Solution

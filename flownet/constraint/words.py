@@ -112,6 +112,8 @@ def summary(finding: Finding) -> str:
     standing = f"  method {solution.method} ({kind}); servers are enough for {limit}"
     warnings = solution.warnings
     last = f"  warning: {warnings[0]}" if warnings else "  no warnings"
+    if finding.confidence is not None:
+        standing += f"; {_sure(finding)}"
     seen = _where_it_is_seen(finding) if finding.constraint is not None else ""
     return "\n".join(
         [
@@ -122,6 +124,21 @@ def summary(finding: Finding) -> str:
             last,
         ]
     )
+
+
+def _sure(finding: Finding) -> str:
+    """Return how probable the constraint is, and what to measure where that is not enough."""
+    sure = finding.confidence
+    if sure is None:
+        return ""
+    names = ", ".join(
+        f"{_name(finding, name)} {sure.table.loc[name, 'probability']:.0%}"
+        for name in sure.constraint_set
+    )
+    text = f"probability {names} of {sure.samples} samples"
+    if sure.to_measure:
+        text += f"; to decide, measure {sure.to_measure[0]}"
+    return text
 
 
 def _best_relief(finding: Finding) -> str:
@@ -226,6 +243,7 @@ def plain_values(finding: Finding) -> dict[str, Any]:
     """Return the finding as plain values for JSON, tables as lists of rows."""
     from flownet.solvers.tables import records
 
+    sure = {} if finding.confidence is None else {"confidence": finding.confidence.to_dict()}
     asked = {"attribution": records(finding.attribution)} if finding.attributed else {}
     return {
         "goal": finding.goal,
@@ -239,5 +257,6 @@ def plain_values(finding: Finding) -> dict[str, Any]:
         "flow": records(finding.flow),
         "throughput_limit": records(finding.throughput_limit.to_dict()),
         "solution": finding.solution.to_dict(),
+        **sure,
         **asked,
     }

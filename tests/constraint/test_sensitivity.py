@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import flownet as fn
-from flownet.constraint.parameters import parameters_of
 from flownet.kernels.adjoint import Weights, weights_of
+from flownet.network.parameters import parameters_of
 from flownet.solvers.objective import objective_of
 
 TOLERANCE = 1e-6
