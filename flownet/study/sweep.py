@@ -89,7 +89,7 @@ def sweep(
     sharp : float
         The residual at which a method that iterates stops; ``solve`` has 1e-9.
     **options
-        As for `solve`.
+        As for `solve`; ``mode="compressed"`` with ``method="blocking"`` is the fast one.
 
     Returns
     -------
