@@ -18,11 +18,13 @@ if TYPE_CHECKING:
         wait_distribution,
     )
     from flownet.view.frontiers import frontier
+    from flownet.view.limits import relief_curve, saturation_map
     from flownet.view.maps import network_map
     from flownet.view.pictures import save_picture
     from flownet.view.slopes import slope_chart
     from flownet.view.spc import xmr_chart
     from flownet.view.tornados import sensitivity_bars, tornado_chart
+    from flownet.view.weeks import week
 
 _PLACES = {
     "delay_heatmap": "flownet.view.causes",
@@ -31,12 +33,15 @@ _PLACES = {
     "network_map": "flownet.view.maps",
     "occupancy_distribution": "flownet.view.distributions",
     "relief_bars": "flownet.view.bars",
+    "relief_curve": "flownet.view.limits",
+    "saturation_map": "flownet.view.limits",
     "save_picture": "flownet.view.pictures",
     "sensitivity_bars": "flownet.view.tornados",
     "slope_chart": "flownet.view.slopes",
     "time_distribution": "flownet.view.distributions",
     "tornado_chart": "flownet.view.tornados",
     "wait_distribution": "flownet.view.distributions",
+    "week": "flownet.view.weeks",
     "xmr_chart": "flownet.view.spc",
 }
 """Where each plot lives."""
@@ -48,12 +53,15 @@ __all__ = [
     "network_map",
     "occupancy_distribution",
     "relief_bars",
+    "relief_curve",
+    "saturation_map",
     "save_picture",
     "sensitivity_bars",
     "slope_chart",
     "time_distribution",
     "tornado_chart",
     "wait_distribution",
+    "week",
     "xmr_chart",
 ]
 

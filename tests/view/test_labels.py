@@ -100,6 +100,7 @@ def plots():
         "sensitivities": view.sensitivity_bars(fn.sensitivities(network)),
         "values": view.xmr_chart(fn.xmr(rng.normal(50, 3, 40), measure="beds")),
         "test of change": view.xmr_chart(change),
+        "relief so far": view.relief_curve(fn.constraint_path(clinic, stages=2, most=4)),
     }
 
 

@@ -141,3 +141,62 @@ def test_the_front_of_plans_names_them_by_their_price():
     assert points == list(found.table[["delay", "cost"]].itertuples(index=False, name=None))
     assert "plan 1 (3 GBP per hour)" in figure.data[0].text[0]
     assert "GBP/hour" in figure.layout.yaxis.title.text
+
+
+def in_a_row(demands):
+    """Return services of one server in a row, with the service times of each class."""
+    names = ["a", "b", "c"][: len(demands[0])]
+    services = [
+        {"name": f"s{k}", "discipline": "ps", "service_time": dict(zip(names, row, strict=True))}
+        for k, row in enumerate(demands)
+    ]
+    services[0]["external_arrival_rate"] = dict.fromkeys(names, 0.05)
+    routes = [
+        {"from": f"s{k}", "to": f"s{k + 1}", "routing_probability": 1.0}
+        for k in range(len(demands) - 1)
+    ]
+    return fn.Network.from_dict({
+        "network": {"time_unit": "day"}, "classes": {name: {} for name in names},
+        "services": services, "routes": routes,
+    })  # fmt: skip
+
+
+def test_the_regions_of_two_classes_are_stretches_of_a_line():
+    # share x of class a: loads 1 x + 2 (1 - x) and 2 x + 1 (1 - x) meet at x = 1/2
+    figure = fn.view.saturation_map(fn.saturation_regions(in_a_row([[1, 2], [2, 1]])))
+    ends = {bar.name: (bar.base[0], bar.base[0] + bar.x[0]) for bar in figure.data}
+    assert ends["s0"] == pytest.approx((0.0, 0.5))
+    assert ends["s1"] == pytest.approx((0.5, 1.0))
+
+
+def test_the_regions_of_three_classes_are_parts_of_a_triangle():
+    regions = fn.saturation_regions(in_a_row([[3, 1, 1], [1, 3, 1], [1, 1, 3]]))
+    figure = fn.view.saturation_map(regions)
+    assert len(figure.data) == 3
+    assert all(np.allclose(np.add(np.add(t.a, t.b), t.c), 1.0) for t in figure.data)
+
+
+def test_regions_that_no_plane_holds_are_refused():
+    one = fn.Network.from_dict({
+        "network": {"time_unit": "day"},
+        "services": [{"name": "s", "service_time": 1.0, "external_arrival_rate": 0.5}],
+    })  # fmt: skip
+    with pytest.raises(ParameterError, match="two or three"):
+        fn.view.saturation_map(fn.saturation_regions(one))
+
+
+def test_the_curve_of_relief_is_the_path():
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "services": [
+            {"name": "desk", "servers": 2, "service_time": 1.0, "external_arrival_rate": 1.8},
+            {"name": "ward", "servers": 3, "service_time": 1.4},
+        ],
+        "routes": [{"from": "desk", "to": "ward", "routing_probability": 1.0}],
+    })  # fmt: skip
+    path = fn.constraint_path(network, stages=2, most=4)
+    figure = fn.view.relief_curve(path)
+    drawn = [(trace.x[1], trace.y[1]) for trace in figure.data]
+    expected = path.curve.iloc[1:][["total_added", "goal"]]
+    assert drawn == list(expected.itertuples(index=False, name=None))
+    assert "[job]" in figure.layout.yaxis.title.text
