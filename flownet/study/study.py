@@ -15,7 +15,7 @@ from flownet.solvers.solve import solve
 from flownet.study.measures import SYSTEM, Measure, Reading, as_measures
 from flownet.study.scenario import Scenario
 from flownet.study.study_result import BASELINE, StudyResult
-from flownet.study.sweep_rows import FAILURES
+from flownet.study.sweep_rows import FAILURES, said
 
 __all__ = ["Study"]
 
@@ -185,7 +185,7 @@ def _solved(shared: tuple[Network, str, Mapping[str, Any]], scenario: Scenario) 
     try:
         solution = solve(scenario.apply(baseline), method, **options)
     except FAILURES as error:
-        return str(error) or type(error).__name__
+        return said(error)
     return solution if solution.converged else solution.warnings[0]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flownet.errors import Fault, ParameterError
+from flownet.errors import Fault, FlownetError, ParameterError
 from flownet.execute import Progress, shown, stream
 from flownet.kernels.compiled import Floats, Integers, Measures
 from flownet.network.model import Network
@@ -20,7 +20,7 @@ from flownet.study.neighbours import neighbourhoods
 from flownet.study.parameters import as_parameters
 from flownet.study.ranking import GROWTH
 from flownet.study.sweep_result import SweepResult
-from flownet.study.sweep_rows import FAILURES, Chunk, Job, Rows, read_all, solve_rows
+from flownet.study.sweep_rows import Chunk, Job, Rows, read_all, solve_rows
 from flownet.study.sweep_store import Folder, Memory, manifest_of
 from flownet.study.variation import Variation
 
@@ -158,7 +158,7 @@ def _asked(
     asked = as_measures(names, network)
     try:
         baseline = solve(network, method, **options)
-    except FAILURES:
+    except FlownetError:
         return asked, None  # scenarios may still have a solution
     if not texts:
         asked += as_measures(_goals(baseline), network)

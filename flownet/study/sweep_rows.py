@@ -15,8 +15,8 @@ from flownet.study.measures import Measure, Reading
 from flownet.study.neighbours import nearest_of, scaled
 from flownet.study.variation import Variation
 
-FAILURES: Final = (FlownetError, ArithmeticError, ValueError)
-"""What a scenario may fail with and become a row with its error."""
+FAILURES: Final = (Exception,)
+"""What a scenario may fail with and become a row with its error: one of many must not end a run."""
 
 
 class Job(NamedTuple):
@@ -65,7 +65,7 @@ def solve_rows(job: Job, chunk: Chunk) -> Rows:
             solution = solve_values(job, values, f"row {chunk.rows[k]}", like)
         except FAILURES as error:
             methods.append("")
-            errors.append(str(error) or type(error).__name__)
+            errors.append(said(error))
             continue
         methods.append(solution.method)
         if solution.converged:
@@ -101,5 +101,18 @@ def read_all(solution: Solution, measures: tuple[Measure, ...]) -> tuple[Floats,
         try:
             numbers[position] = reading.value(measure)
         except FAILURES as failure:
-            error = error or f"{measure.text}: {failure}"
+            error = error or f"{measure.text}: {said(failure)}"
     return numbers, error
+
+
+def said(error: Exception) -> str:
+    """Return an error as a row tells it; one that is not of our own family with its kind.
+
+    Examples
+    --------
+    >>> said(ZeroDivisionError("division by zero"))
+    'ZeroDivisionError: division by zero'
+    """
+    if isinstance(error, FlownetError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

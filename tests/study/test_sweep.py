@@ -18,9 +18,10 @@ from study.sweep_cases import GRID, MEASURES, clinic
 
 import flownet as fn
 from flownet.errors import ParameterError, ReadError, StoreError, UnknownNameError
+from flownet.execute import shown
 from flownet.kernels.blocking_compressed import solve_compressed
 from flownet.network.compile import compile_network
-from flownet.study import sweep_store
+from flownet.study import sweep_rows, sweep_store
 from flownet.study.neighbours import neighbourhoods
 
 
@@ -52,6 +53,42 @@ def test_poison_is_a_row_with_its_error(result):
     assert (result.table.loc[~bad, "error"] == "").all()
     assert len(result.failed) == bad.sum() == 6
     assert "6 failed" in repr(result)
+
+
+def test_whatever_one_row_fails_with_the_others_go_on(result, monkeypatch):
+    real = sweep_rows.solve_compilation
+
+    def breaks(network, compilation, *given, **options):
+        if compilation.arrays.servers[1] == 5:
+            message = "a bug"
+            raise RuntimeError(message)
+        return real(network, compilation, *given, **options)
+
+    monkeypatch.setattr(sweep_rows, "solve_compilation", breaks)
+    table = swept().table
+    broken = table["servers at ward"] == 5
+    assert (table.loc[broken, "error"] == "RuntimeError: a bug").all()
+    fine = table["servers at ward"] == 6
+    assert (table.loc[fine, "error"] == "").all()
+    assert table.loc[fine, "delay"].to_numpy() == pytest.approx(
+        result.table.loc[fine, "delay"].to_numpy(), rel=1e-5
+    )
+
+
+def test_progress_tells_rows_done_and_a_bar_shows_the_time_left(capfd, monkeypatch):
+    told = []
+    fn.sweep(clinic(), GRID, ["delay"], chunk=8, progress=lambda *how_far: told.append(how_far))
+    assert told == [(0, 24), (8, 24), (16, 24), (24, 24)]
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as in a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    with shown("scenarios", progress=True) as tell:
+        tell(1, 2)
+    bar = capfd.readouterr().err
+    assert "scenarios" in bar
+    assert "left" in bar
+    with shown("scenarios", progress=False) as tell:
+        tell(1, 2)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_grid_goes_to_xarray(result):
