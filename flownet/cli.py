@@ -233,6 +233,10 @@ def simulate(
     target: Annotated[
         list[float] | None, typer.Option(help="Time in the system; may be given repeatedly.")
     ] = None,
+    cycle: Annotated[
+        float | None, typer.Option(help="Show numbers by time of this cycle; default: calendars'.")
+    ] = None,
+    step: Annotated[float | None, typer.Option(help="Length of the steps of the cycle.")] = None,
     routes: Routes = None,
     time_unit: TimeUnit = None,
     explain: Annotated[bool, typer.Option(help="Say how, with what assumptions.")] = False,
@@ -241,23 +245,25 @@ def simulate(
 ) -> int:
     """Simulate FILE and print one row a service, with intervals."""
     from flownet.solvers.simulate import simulate as run
-    from flownet.view.text import percentile_view, simulation_view, table_text
+    from flownet.view.text import percentile_view, profile_view, simulation_view, table_text
 
     with _progress("simulating") as progress:
         simulation = run(
             _read(file, routes, time_unit), horizon=horizon, warmup=warmup,
             replications=replications, seed=seed, confidence=confidence, targets=target or (),
-            progress=progress,
+            cycle=cycle, step=step, progress=progress,
         )  # fmt: skip
     code = UNSTABLE if simulation.overloaded else FINE
     if as_json:
         _emit_json(simulation.figures() | {"standing": code})
     elif as_csv:
-        _emit_csv(simulation.services)
+        _emit_csv(simulation.services if cycle is None else simulation.profile)
     else:
         out.print(repr(simulation), markup=False)
         out.print(table_text(simulation_view(simulation)))
         out.print(table_text(percentile_view(simulation)))
+        if cycle is not None:
+            out.print(table_text(profile_view(simulation)))
         if explain:
             out.print(simulation.explain(), markup=False)
     return code

@@ -345,6 +345,7 @@ class Simulation:
             "overloaded": [str(name) for name in self.overloaded],
             "warnings": list(self.warnings),
             **{name: tables.records(getattr(self, name)) for name in names},
+            "profile": tables.records(self.profile) if self.design.step > 0.0 else [],
         }
 
     def _design(self) -> dict[str, Any]:

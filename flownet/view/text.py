@@ -80,6 +80,15 @@ def simulation_view(simulation: Simulation) -> pd.DataFrame:
     return view
 
 
+def profile_view(simulation: Simulation) -> pd.DataFrame:
+    """Return what is found by time of the cycle, without the half-widths."""
+    table = simulation.profile
+    shown = [c for c in table.columns if not c.endswith("_halfwidth")]
+    view = table[[c for c in shown if (table[c].fillna(0.0) != 0).any()]].copy()
+    view.attrs["units"] = table.attrs["units"]
+    return view
+
+
 def percentile_view(simulation: Simulation) -> pd.DataFrame:
     """Return the times in the system by class, and the chances to keep the targets."""
     table = simulation.percentiles

@@ -71,3 +71,14 @@ def test_exact_from_the_shell(desk):
     assert few.exit_code == FAULT
     assert "max_states = 3" in few.output
     assert run("solve", desk(0.5), "--method", "simulation").exit_code == USAGE
+
+
+def test_simulate_prints_numbers_by_time_of_a_cycle(desk):
+    given = ("simulate", desk(0.5), "--horizon", 480, "--replications", 2, "--cycle", 24)
+    assert "start" in run(*given).output
+    rows = list(csv.DictReader(io.StringIO(run(*given, "--csv").stdout)))
+    assert [float(row["start"]) for row in rows] == list(range(24))
+    assert len(json.loads(run(*given, "--json").stdout)["profile"]) == 24
+    wrong = run(*given, "--step", 7)
+    assert wrong.exit_code == FAULT
+    assert "a whole number of times" in wrong.output
