@@ -129,7 +129,8 @@ def _scale(graph: nx.DiGraph, change: Change, where: str) -> None:
 
 def _has(data: Mapping[str, Any], row: Attribute) -> bool:
     """Return whether a service says, or defaults to, something that a factor changes."""
-    return INSTEAD.get(row.name) in data or data.get(row.name, row.default) not in (None, 0.0)
+    nothing = (None, 0.0, math.inf)
+    return INSTEAD.get(row.name) in data or data.get(row.name, row.default) not in nothing
 
 
 def _scale_one(

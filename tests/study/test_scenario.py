@@ -157,6 +157,10 @@ def test_every_service_at_once_and_one_class_everywhere():
     assert more == clinic(
         desk={"external_arrival_rate": {"a": 13.5}}, ward={"external_arrival_rate": {"b": 3.0}}
     )
+    roomy = fn.Scenario("s").scale("*", capacity=1.5, servers=2.0).apply(clinic())
+    assert roomy.graph.nodes["ward"]["servers"] == 10
+    assert "capacity" not in roomy.graph.nodes["desk"]  # no limit, before and after
+    assert roomy.graph.nodes["home"]["servers"] == math.inf
     slow = fn.Scenario("s").scale("*", job_class="b", service_time=2.0).apply(clinic())
     assert slow.graph.nodes["ward"]["service_time"] == {"a": 0.3, "b": 0.8}
     assert slow.graph.nodes["home"]["service_time"] == {"a": 2.0, "b": 4.0}
