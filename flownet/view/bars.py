@@ -12,6 +12,7 @@ from flownet.display import figure
 from flownet.errors import Fault, ParameterError
 from flownet.view.ink import (
     BLUE,
+    INK,
     LEGEND,
     ORANGE,
     PALE,
@@ -35,7 +36,8 @@ def relief_bars(finding: Finding, measure: str = "relief", *, most: int = 20) ->
     Parameters
     ----------
     finding : Finding
-        Intervals are drawn where its ranking has the columns ``{measure}_low`` and ``_high``.
+        Where it has a confidence, its intervals of relief or elasticity are drawn (5 to 95 %
+        of the sampled parameters, of the services for which they were sampled).
     measure : {'relief', 'relief_per_money', 'elasticity'}
         One more server, one unit of money, or 1 % more capacity.
     most : int
@@ -77,20 +79,22 @@ def relief_bars(finding: Finding, measure: str = "relief", *, most: int = 20) ->
     rest = [not (a or b) for a, b in zip(groups[0][2], groups[1][2], strict=True)]
     groups.append(("other", PALE, rest))
     unit = _unit(finding, measure)
-    bars = [
+    spans = _spans(finding, table, measure)
+    bars: list[Any] = [
         _bars(table, measure, mask, name, color, unit) for name, color, mask in groups if any(mask)
     ]
     note = ""
     if len(ranking) > len(table):
         note = f"{len(ranking) - len(table)} services that gain less are not shown."
+    if spans:
+        bars.append(_whiskers(spans))
     drawn = figure_of(
-        bars, _title(finding, table, measure), 28 * len(table) + 24, note=note,
-        legend=LEGEND,
+        bars, _title(finding, table, measure), 28 * len(table) + 24, note=note, legend=LEGEND,
         bargap=0.3,
     )  # fmt: skip
     drawn.update_xaxes(
         title={"text": with_unit(MEASURES[measure], unit)}, zeroline=True,
-        range=_range(table, measure),
+        range=_range(table, measure, spans),
     )  # fmt: skip
     drawn.update_yaxes(
         tickvals=list(range(len(table))), ticktext=[shown(label(name)) for name in table.index],
@@ -102,35 +106,53 @@ def relief_bars(finding: Finding, measure: str = "relief", *, most: int = 20) ->
 def _bars(
     table: pd.DataFrame, measure: str, mask: list[bool], name: str, color: str, unit: str
 ) -> go.Bar:
-    """Return the bars of one kind of service, with figures and intervals."""
-    part = table[mask]
-    error: dict[str, Any] | None = None
-    if f"{measure}_low" in part:
-        error = {
-            "type": "data", "symmetric": False, "thickness": 1.5, "width": 4,
-            "array": (part[f"{measure}_high"] - part[measure]).tolist(),
-            "arrayminus": (part[measure] - part[f"{measure}_low"]).tolist(),
-        }  # fmt: skip
-    values = part[measure].tolist()
+    """Return the bars of one kind of service, with their figures."""
+    values = table[mask][measure].tolist()
     return go.Bar(
         x=values,
         y=[place for place, keep in enumerate(mask) if keep],
         orientation="h",
         name=name,
         marker={"color": color},
-        error_x=error,
         text=[figure(value) for value in values],
-        textposition="outside" if error is None else "none",
+        textposition="outside",
         cliponaxis=False,
         hovertemplate=f"%{{text}} {escaped(unit)}<extra></extra>",
     )
 
 
-def _range(table: pd.DataFrame, measure: str) -> tuple[float, float]:
+def _spans(finding: Finding, table: pd.DataFrame, measure: str) -> list[tuple[int, float, float]]:
+    """Return the row, lower and upper end of each interval that the finding's confidence has."""
+    low, high = f"{measure} 5%", f"{measure} 95%"
+    if finding.confidence is None or low not in finding.confidence.table:
+        return []
+    ends = finding.confidence.table[[low, high]].dropna()
+    return [
+        (place, float(ends.loc[name, low]), float(ends.loc[name, high]))
+        for place, name in enumerate(table.index)
+        if name in ends.index
+    ]
+
+
+def _whiskers(spans: list[tuple[int, float, float]]) -> go.Scatter:
+    """Return the intervals as lines with ends, under the figures of the bars."""
+    return go.Scatter(
+        x=[x for _, low, high in spans for x in (low, high, None)],
+        y=[y for place, *_ in spans for y in (place + 0.3, place + 0.3, None)],
+        mode="lines+markers",
+        name="5 to 95 % of sampled parameters",
+        line={"color": INK, "width": 1.5},
+        marker={"symbol": "line-ns", "size": 7, "line": {"color": INK, "width": 1.5}},
+        hovertemplate="%{x:.3g}<extra>interval</extra>",
+    )
+
+
+def _range(
+    table: pd.DataFrame, measure: str, spans: list[tuple[int, float, float]]
+) -> tuple[float, float]:
     """Return the range of the axis, with room for figures beside the bars."""
-    ends = [table[c] for c in (measure, f"{measure}_low", f"{measure}_high") if c in table]
-    low = min(0.0, *(float(end.min()) for end in ends))
-    high = max(0.0, *(float(end.max()) for end in ends))
+    low = min(0.0, float(table[measure].min()), *(low for _, low, _ in spans))
+    high = max(0.0, float(table[measure].max()), *(high for *_, high in spans))
     span = high - low or 1.0
     return (low - 0.15 * span if low < 0 else 0.0, high + 0.12 * span)
 

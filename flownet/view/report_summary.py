@@ -43,7 +43,13 @@ def tiles(
     if plan is not None and not plan.moves.empty:
         found += _planned(plan)
     kind = "exact" if solution.exact else "approximate"
-    found.append(Tile("How sure", kind, f"by method {solution.method.replace('_', ' ')}"))
+    found.append(Tile("How computed", kind, f"by method {solution.method.replace('_', ' ')}"))
+    if finding is not None and finding.confidence is not None and finding.constraint is not None:
+        chance = float(
+            finding.confidence.table.loc[list(finding.constraint_set), "probability"].sum()
+        )
+        words = f"that this is the constraint, over {finding.confidence.samples} sampled networks"
+        found.append(Tile("How sure", f"{chance:.0%}", words))
     if simulation is not None:
         delay, width = (float(simulation.system[key]) for key in ("delay", "delay_halfwidth"))
         words = f"± {figure(width, 2)} jobs delayed, at {simulation.design.confidence:.0%}"

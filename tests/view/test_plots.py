@@ -132,16 +132,23 @@ def test_the_bars_are_the_ranking_best_first(finding):
     assert "job per server" in units(figure)[0]
 
 
-def test_bars_have_intervals_where_the_ranking_has(finding):
+def test_bars_have_the_intervals_of_the_confidence(finding):
     import dataclasses
 
-    ranking = finding.ranking.assign(
-        relief_low=finding.ranking["relief"] - 0.25, relief_high=finding.ranking["relief"] + 0.5
+    from flownet.constraint.confidence import Confidence
+
+    first, second = finding.ranking.sort_values("relief", ascending=False).index[:2]
+    table = pd.DataFrame(
+        {"probability": [0.9, 0.1], "relief 5%": [2.0, np.nan], "relief 95%": [3.5, np.nan]},
+        index=[first, second],
     )
-    figure = fn.view.relief_bars(dataclasses.replace(finding, ranking=ranking))
-    for bar in figure.data:
-        assert np.allclose(bar.error_x.array, 0.5)
-        assert np.allclose(bar.error_x.arrayminus, 0.25)
+    sure = Confidence(table, (first,), pd.DataFrame(), 0.0, 100, 0)
+    figure = fn.view.relief_bars(dataclasses.replace(finding, confidence=sure))
+    whiskers = figure.data[-1]
+    assert list(whiskers.x) == [2.0, 3.5, None]  # of the second nothing was sampled
+    assert round(whiskers.y[0]) == 0
+    assert figure.layout.xaxis.range[1] > 3.5
+    assert len(fn.view.relief_bars(finding).data) == len(figure.data) - 1
 
 
 def test_a_measure_that_does_not_exist_is_refused(finding):
