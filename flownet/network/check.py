@@ -297,7 +297,7 @@ def _check_flows(graph: nx.DiGraph) -> list[Fault]:
     return [
         *_unreached(graph, reached, classes),
         *_untimed(graph, reached, classes),
-        *_trapped(reached - escaping),
+        *_trapped(reached - escaping, onward),
     ]
 
 
@@ -360,10 +360,13 @@ def _untimed(graph: nx.DiGraph, reached: set[State], classes: Sequence[str]) -> 
     return faults
 
 
-def _trapped(states: set[State]) -> list[Fault]:
-    by_class: dict[str, list[str]] = defaultdict(list)
-    for name, job_class in states:
-        by_class[job_class].append(str(name))
+def _trapped(states: set[State], onward: Mapping[State, Sequence[State]]) -> list[Fault]:
+    """Return the traps: sets of states that lead to each other and nowhere else."""
+    ways = nx.DiGraph((state, end) for state in states for end in onward[state])
+    by_class: dict[str, set[str]] = defaultdict(set)
+    for trap in nx.attracting_components(ways):
+        for name, job_class in trap:
+            by_class[job_class].add(str(name))
     return [
         Fault(
             f"class '{job_class}'",
