@@ -180,13 +180,13 @@ def tandems(count: int | None) -> str:
 def feedback(count: int | None) -> str:
     """Return the table of random networks with feedback of one class."""
     title = "feedback, one class, 1 to 4 servers, scv 0.25 to 4 (against simulation)"
-    return family(title, partial(with_feedback, classes=("a",)), count or 60, 1.2e7)
+    return family(title, partial(with_feedback, classes=("a",)), count or 60, 4e6)
 
 
 def feedback_by_class(count: int | None) -> str:
     """Return the table of random networks with feedback of two classes."""
     title = "feedback, two classes, 1 to 4 servers, scv 0.25 to 4 (against simulation)"
-    return family(title, partial(with_feedback, classes=("a", "b")), count or 60, 1.2e7)
+    return family(title, partial(with_feedback, classes=("a", "b")), count or 60, 4e6)
 
 
 SECTIONS = {

@@ -28,6 +28,7 @@ TRANSFER_SCV = 1.0
 STEP = 1e-5  # relative step of the one-sided difference that steers the flow iteration
 SHARE_TOLERANCE = 1e-13
 ROOM_LIMIT = 200
+FARTHEST = 1.0  # change of the logarithm of the rate of giving up in one step
 
 
 class Stations(NamedTuple):
@@ -176,10 +177,13 @@ def _accelerate(
     dx, dy = math.log(new_theta) - x, math.log(new_time) - y
     ex, ey = dx - last[2], dy - last[3]
     back = 0.0
-    if last[2] != 0.0 or last[3] != 0.0:
+    if (last[2] != 0.0 or last[3] != 0.0) and ex * ex + ey * ey > 0.0:
         back = min(max((dx * ex + dy * ey) / (ex * ex + ey * ey), -20.0), 0.9)
-    theta = math.exp(x + dx - back * (x - last[0] + ex))
-    time = math.exp(y + dy - back * (y - last[1] + ey))
+    by_theta = dx - back * (x - last[0] + ex)
+    by_time = dy - back * (y - last[1] + ey)
+    # far steps overshoot where those who never give up nearly saturate the service
+    theta = math.exp(x + min(max(by_theta, -FARTHEST), FARTHEST))
+    time = math.exp(y + (by_time if abs(by_theta) <= FARTHEST else dy))
     return theta, time, (x, y, dx, dy)
 
 

@@ -22,6 +22,11 @@ from flownet.kernels.decomposition_streams import Streams
 from flownet.queues.erlang import erlang_c_scalar
 from flownet.queues.general import gigc_waiting_time
 from flownet.queues.priority import nonpreemptive_waits
+from flownet.queues.refined import gigc_refined_measures
+
+NEARLY_POISSON = 1e-9  # a smaller excess is rounding
+ORDERS = ((40, 64), (150, 32), (1000, 16))
+"""Up to so many services, so many rows in the matrices of phase-type stations; none beyond."""
 
 
 class Waits(NamedTuple):
@@ -62,12 +67,18 @@ def waits_at(
         peak,
         excess,
         robust,
+        _largest_order(shape[0]),
         waits.number,
         waits.time,
         waits.chance,
         waits.full,
     )
     return waits
+
+
+def _largest_order(services: int) -> int:
+    """Return how large the matrices of phase-type stations may be."""
+    return next((rows for most, rows in ORDERS if services <= most), 0)
 
 
 @njit
@@ -81,6 +92,7 @@ def _fill(
     peak: Floats,
     excess: Floats,
     robust: bool,
+    order: int,
     number: Floats,
     wait: Floats,
     chance: Floats,
@@ -104,16 +116,16 @@ def _fill(
             _fill_ranked(stations, i, arrival[i], spread, wait[i])
             if robust and load < servers:
                 plain = gigc_waiting_time(rate[i], time[i], servers, spread, scv[i])
-                line = _line(rate[i], time[i], servers, excess[i], scv[i], robust)
+                line = _line(rate[i], time[i], servers, excess[i], scv[i], robust, order)
                 wait[i, :] *= line / plain if plain > 0.0 else 1.0
         elif load >= servers:
             wait[i, :] = np.inf
         elif stations.kind[i] == SHARED:
-            line = _line(rate[i], time[i], servers, excess[i], 1.0, robust)
+            line = _line(rate[i], time[i], servers, excess[i], 1.0, robust, order)
             for k in range(arrival.shape[1]):
                 wait[i, k] = line * stations.hold[i, k] / time[i]
         else:
-            line = _line(rate[i], time[i], servers, excess[i], scv[i], robust)
+            line = _line(rate[i], time[i], servers, excess[i], scv[i], robust, order)
             wait[i, :] = line * rate[i] / np.sum(arrival[i])
         chance[i] = erlang_c_scalar(servers, load) if load < servers else 1.0
         for k in range(arrival.shape[1]):
@@ -125,15 +137,18 @@ def _fill(
 
 @njit
 def _line(
-    rate: float, time: float, servers: float, excess: float, scv: float, robust: bool
+    rate: float, time: float, servers: float, excess: float, scv: float, robust: bool, order: int
 ) -> float:
     """Return the mean wait, first come first served.
 
-    By the two-moment formula of GI/G/c, or by robust queueing: one fast server's workload less
-    the work in service, W = s [rho (ca2 + cs2)/(2 (1 - rho)) + (ca2 - 1)/2], in the ratio of
+    By GI/G/c, for Poisson arrivals the formula, else the phase-type station (with matrices of at
+    most `order` rows; 0: the formula), or by robust queueing: one fast server's workload less the
+    work in service, W = s [rho (ca2 + cs2)/(2 (1 - rho)) + (ca2 - 1)/2], in the ratio of
     M/G/c to the fast M/G/1.
     """
     if not robust:
+        if order > 0 and abs(excess) > NEARLY_POISSON and rate * time < servers:
+            return gigc_refined_measures(rate, time, servers, 1.0 + excess, scv, order)[1]
         return gigc_waiting_time(rate, time, servers, 1.0 + excess, scv)
     poisson = gigc_waiting_time(rate, time, servers, 1.0, scv)
     busy = rate * time / servers
