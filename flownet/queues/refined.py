@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from flownet.jit import njit
 from flownet.queues.erlang import delay_probability, erlang_c_scalar
-from flownet.queues.general import gigc_factor, gigc_wait_probability
+from flownet.queues.general import gigc_factor, gigc_wait_probability, gigc_waiting_time
 from flownet.queues.markov import mmc_waiting_time
 from flownet.queues.numerics import spare_servers
 from flownet.queues.phases import block_order
@@ -23,6 +23,7 @@ from flownet.queues.quasi import phphc_measures
 Floats = NDArray[np.float64]
 
 UNDERFLOW = 1e-200
+LEAST_CHANCE = 1e-12  # of a wait: rounding is 1e-16 of all jobs, and formulas are as good below
 LOWEST_RATIO = 0.3  # load ratio below which a smaller station is not looked at
 HIGHEST_RATIO = 0.9999  # load ratio above which the ratio to M/M/c runs straight to its limit
 LEAST_ARRIVAL_SCV = 1.0 / 8.0  # smaller ones are solved here and scaled by the formula
@@ -126,6 +127,21 @@ def _arrival_scale(
 
 
 @njit
+def _by_formula(
+    arrival_rate: float,
+    service_time: float,
+    servers: float,
+    arrival_scv: float,
+    service_scv: float,
+) -> tuple[float, float]:
+    """Return (P(wait), mean wait) by the formulas."""
+    return (
+        gigc_wait_probability(arrival_rate, service_time, servers, arrival_scv, service_scv),
+        gigc_waiting_time(arrival_rate, service_time, servers, arrival_scv, service_scv),
+    )
+
+
+@njit
 def gigc_refined_measures(
     arrival_rate: float,
     service_time: float,
@@ -161,6 +177,10 @@ def gigc_refined_measures(
             size, rho, scv = plan[i, 0], plan[i, 1], plan[i, 2]
             if plan[i, 3] != 0.0 and not (solved_scv == 1.0 and scv == 1.0):
                 some, late = phphc_measures(rho * size, 1.0, size, solved_scv, scv)
+                if not some > LEAST_CHANCE or not late > 0.0:
+                    return _by_formula(
+                        arrival_rate, service_time, servers, arrival_scv, service_scv
+                    )
                 chances[i] = _over(some, erlang_c_scalar(size, rho * size))
                 waits[i] = _over(late, mmc_waiting_time(rho * size, 1.0, size))
         scale = _arrival_scale(load_ratio, c, arrival_scv, solved_scv, service_scv)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import flownet as fn
+from flownet import queues
 from flownet.kernels.compiled import (
     DELAY,
     LOST,
@@ -138,6 +139,23 @@ def test_a_solution_says_where_its_two_methods_differ() -> None:
     assert "'last'" in said[0]
     again = Solution.from_dict(json.loads(json.dumps(solution.to_dict())))
     assert again.disagreement.equals(solution.disagreement)
+
+
+@pytest.mark.parametrize(("servers", "arrival_scv", "service_scv"), [(1, 4.0, 0.5), (5, 3.0, 2.0)])
+def test_one_service_with_bursts_is_the_phase_type_station(
+    servers: int, arrival_scv: float, service_scv: float
+) -> None:
+    # a low load, where formulas of two moments err most; the station by matrix-geometric solution
+    compiled = build(
+        [2.0],
+        external=[0.25 * servers],
+        servers=[servers],
+        arrival_scv=[arrival_scv],
+        service_scv=[service_scv],
+    )
+    exact = queues.phphc(0.25 * servers, 2.0, servers, arrival_scv, service_scv)
+    got = solve_decomposition(compiled).waiting_time[0, 0]
+    assert got == pytest.approx(float(exact.waiting_time), rel=1e-9)
 
 
 # ------------------------------------------------------------------------------- exact relations
