@@ -217,7 +217,8 @@ def gigc(
     Notes
     -----
     Renewal arrivals, first come first served. Two moments do not determine the wait; for scvs
-    above 1 at low load other laws with the same moments can differ widely.
+    above 1 at low load other laws with the same moments can differ widely. Chances to wait below
+    1e-12 are beyond `auto`: 0 for arrivals smoother than Poisson, else by the formula.
 
     References
     ----------

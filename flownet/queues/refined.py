@@ -23,7 +23,7 @@ from flownet.queues.quasi import phphc_measures
 Floats = NDArray[np.float64]
 
 UNDERFLOW = 1e-200
-LEAST_CHANCE = 1e-12  # of a wait: rounding is 1e-16 of all jobs, and formulas are as good below
+LEAST_CHANCE = 1e-12  # of a wait: rounding is 1e-16 of all jobs
 LOWEST_RATIO = 0.3  # load ratio below which a smaller station is not looked at
 HIGHEST_RATIO = 0.9999  # load ratio above which the ratio to M/M/c runs straight to its limit
 LEAST_ARRIVAL_SCV = 1.0 / 8.0  # smaller ones are solved here and scaled by the formula
@@ -127,14 +127,19 @@ def _arrival_scale(
 
 
 @njit
-def _by_formula(
+def _hardly_ever(
     arrival_rate: float,
     service_time: float,
     servers: float,
     arrival_scv: float,
     service_scv: float,
 ) -> tuple[float, float]:
-    """Return (P(wait), mean wait) by the formulas."""
+    """Return (P(wait), mean wait) where less than `LEAST_CHANCE` of the jobs wait.
+
+    By the formulas; for smooth arrivals, where these are too high by powers of ten, 0.
+    """
+    if arrival_scv < 1.0:
+        return 0.0, 0.0
     return (
         gigc_wait_probability(arrival_rate, service_time, servers, arrival_scv, service_scv),
         gigc_waiting_time(arrival_rate, service_time, servers, arrival_scv, service_scv),
@@ -178,7 +183,7 @@ def gigc_refined_measures(
             if plan[i, 3] != 0.0 and not (solved_scv == 1.0 and scv == 1.0):
                 some, late = phphc_measures(rho * size, 1.0, size, solved_scv, scv)
                 if not some > LEAST_CHANCE or not late > 0.0:
-                    return _by_formula(
+                    return _hardly_ever(
                         arrival_rate, service_time, servers, arrival_scv, service_scv
                     )
                 chances[i] = _over(some, erlang_c_scalar(size, rho * size))
