@@ -6,14 +6,14 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
 
 from flownet.errors import Fault, ParameterError, UnknownNameError
-from flownet.execute import run_all
+from flownet.execute import Progress, run_all, shown
 from flownet.kernels.simulation import STOPPED_AT_DEADLOCK, simulate_once
 from flownet.kernels.simulation_profile_setup import Profile
 from flownet.network.compile import Compilation, compile_network
@@ -47,7 +47,7 @@ def simulate(
     step: float | None = None,
     on_deadlock: str = "exchange",
     executor: Executor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | bool | None = False,
 ) -> Simulation:
     """Simulate `network` from empty, several times independently, and return means and intervals.
 
@@ -84,8 +84,9 @@ def simulate(
         at once, which is counted, or the run stops there, which is reported.
     executor : concurrent.futures.Executor, optional
         Where the replications run; by default threads of this process, one a core.
-    progress : callable, optional
-        Called with the number of replications done and of all after each.
+    progress : callable or bool, optional
+        Called with the number of replications done and of all after each; True shows a bar with
+        the time left, None one where somebody can see it.
 
     Returns
     -------
@@ -150,7 +151,7 @@ def simulate(
         rule = "MSER-5" if found.settled else "MSER-5, not settled"
         start = whole_cycles(compilation, found.time, design.horizon)
         design = dataclasses.replace(design, warmup=start, warmup_rule=rule)
-    return _with_runs(network, compilation, design, (), executor, progress)
+    return _with_runs(network, compilation, design, (), executor, progress=progress)
 
 
 # ------------------------------------------------------------------------------ replications
@@ -226,7 +227,8 @@ def _with_runs(
     design: Design,
     before: tuple[Replication, ...],
     executor: Executor | None,
-    progress: Callable[[int, int], None] | None,
+    *,
+    progress: Progress | bool | None,
 ) -> Simulation:
     """Return a simulation of so many replications, of which some may be there already."""
     options = _options(compilation, design) | {
@@ -238,7 +240,8 @@ def _with_runs(
     }
     task = functools.partial(_replicate, compilation=compilation, options=options)
     roots = np.random.SeedSequence(design.seed).spawn(design.replications)
-    outcome = run_all(task, roots[len(before) :], executor, progress)
+    with shown("replications", progress=progress) as told:
+        outcome = run_all(task, roots[len(before) :], executor, told)
     runs = (*before, *outcome.answers)
     if outcome.interrupted and not runs:
         raise KeyboardInterrupt
@@ -286,5 +289,5 @@ def run_until(
         design = dataclasses.replace(made.design, replications=max(wanted, have + 1))
         # the batches of a single run are no replications: it is run again
         before = made.replications if have > 1 else ()
-        made = _with_runs(made.network, made.compilation, design, before, executor, None)
+        made = _with_runs(made.network, made.compilation, design, before, executor, progress=False)
     return made

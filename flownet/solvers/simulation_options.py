@@ -52,8 +52,8 @@ def check_options(options: Mapping[str, Any]) -> None:
          f"must be {' or '.join(map(repr, ON_DEADLOCK))}"),
         ("executor", options["executor"] is None or hasattr(options["executor"], "submit"),
          "must be a concurrent.futures.Executor, or None for threads"),
-        ("progress", options["progress"] is None or callable(options["progress"]),
-         "must be a function of the number done and of all"),
+        ("progress", options["progress"] in (None, True, False) or callable(options["progress"]),
+         "must be a function of the number done and of all, True, False or None"),
     ]  # fmt: skip
     faults = [
         Fault("simulate", name, repr(options[name]), message)

@@ -229,7 +229,7 @@ def test_broken_cycles_are_warned_of():
     [
         ({"cycle": -1.0}, "cycle = -1"),
         ({"cycle": 24.0, "step": 5.0}, "a whole number of times"),
-        ({"cycle": 24.0, "step": 0.0}, "a whole number of times"),
+        ({"cycle": 24.0, "step": 0.0}, "must be a time above 0"),
         ({"cycle": 24.0, "step": 1e-4}, "at most 10000"),
         ({"step": 1.0}, "no calendar to take it from"),
     ],

@@ -560,3 +560,13 @@ def test_a_deadlock_is_resolved_and_counted_or_ends_the_run_and_is_reported():
         fn.simulate(ring(), horizon=2e4, warmup=1e4, replications=2, on_deadlock="stop")
     with pytest.raises(ParameterError, match="must be 'exchange' or 'stop'"):
         fn.simulate(ring(), horizon=10.0, on_deadlock="ignore")
+
+
+def test_a_bar_is_shown_where_asked_for(capsys):
+    fn.simulate(desk(), horizon=50.0, warmup=0.0, replications=2, progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    fn.simulate(desk(), horizon=50.0, warmup=0.0, replications=2)
+    assert capsys.readouterr().err == ""
+    with pytest.raises(ParameterError, match="must be a function of the number done"):
+        fn.simulate(desk(), horizon=50.0, progress="yes")
