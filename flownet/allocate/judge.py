@@ -13,6 +13,7 @@ from flownet.allocate.cases import Case, Risk
 from flownet.allocate.levers import Levers
 from flownet.allocate.terms import Protection, Target, Terms, Within
 from flownet.allocate.worth import over_cases
+from flownet.errors import MethodError
 from flownet.kernels.compiled import Floats
 from flownet.solvers.goals import GoalValue
 from flownet.solvers.solution import Solution
@@ -121,7 +122,10 @@ class Judge:
         return self._known[key]
 
     def _trials(self, servers: Floats) -> list[Solution] | None:
-        trials = [each.again(self.levers.arrays(each, servers)) for each in self.solutions]
+        try:
+            trials = [each.again(self.levers.arrays(each, servers)) for each in self.solutions]
+        except MethodError:  # too many states with these servers: passed over, and told
+            return None
         return trials if all(trial.converged for trial in trials) else None
 
     def score(self, trials: Sequence[Solution]) -> Score:

@@ -26,10 +26,14 @@ from flownet.allocate.read_rules import read_rules
 from flownet.allocate.search import Rules
 from flownet.allocate.terms import read_terms
 from flownet.errors import Fault, ParameterError, ProgramError, UnconvergedError
+from flownet.kernels.blocking_full import COMPRESSED, FULL
 from flownet.network.model import Network, ServiceName
 from flownet.solvers.goals import GoalValue
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
+
+_FEW_SERVICES, _FEW_PLACES = 4, 10
+"""Up to so many services with so many places each, blocking is solved in full at every trial."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -191,10 +195,23 @@ def propose(judge: Judge, rules: Rules, search: Search) -> Proposal:
 
 def _solved(network: Network, method: str) -> Solution:
     solution = solve(network, method)
+    if solution.options.get("mode") == FULL and not _quick(solution):
+        solution = solve(network, solution.method, mode=COMPRESSED)
     if not solution.converged:
         message = f"the network could not be solved by '{solution.method}': no plan can be given"
         raise UnconvergedError(message)
     return solution
+
+
+def _quick(solution: Solution) -> bool:
+    """Return whether blocking can be solved in full hundreds of times: few services, few places.
+
+    The states of a part are those of neighbours together, and another server may make them too
+    many, so that trials could not be held against each other.
+    """
+    arrays = solution.compilation.arrays
+    places = np.where(np.isfinite(arrays.capacity), arrays.capacity, arrays.servers)
+    return arrays.servers.size <= _FEW_SERVICES and float(places.max()) <= _FEW_PLACES
 
 
 def check_limits(gap: Any, time_limit: Any) -> tuple[float, float | None]:
