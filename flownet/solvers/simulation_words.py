@@ -31,6 +31,11 @@ RULES = (
     "at once. Times in the system (percentiles, targets) run from admission to exit, of jobs that "
     "leave served."
 )
+CALENDARS = (
+    "Calendars: every cycle begins at time 0; arrivals follow their rate exactly, at its changes "
+    "too; servers that are taken away finish the job that they hold, shared ones go at once; means "
+    "are over the counted time, the profile shows those by time of the cycle."
+)
 REFERENCE = (
     "Reference: A. M. Law (2015), Simulation Modeling and Analysis, ch. 9; White, Cobb, Spratt "
     "(2000) for MSER-5."
@@ -284,6 +289,7 @@ def explain(simulation: Simulation) -> str:
         f"Warm-up: {figure(design.warmup)} {unit}s, {rule}.",
         source,
         RULES,
+        *([CALENDARS] if simulation.compilation.calendars is not None else []),
         REFERENCE,
     ]
     if simulation.warnings:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flownet.errors import ParameterError
 from flownet.kernels import simulation_memory as at
-from flownet.kernels.compiled import DELAY, PRIORITY, WAIT_OUTSIDE, Calendars
+from flownet.kernels.compiled import DELAY, PRIORITY, WAIT_OUTSIDE
 from flownet.kernels.simulation import STOPPED_AT_JOBS, measures, simulate_once
 from flownet.kernels.simulation_loop import bucket, run
 from flownet.kernels.simulation_memory import BUCKETS, DONE
@@ -22,33 +22,8 @@ from flownet.kernels.simulation_setup import build_memory, resize, services
 from flownet.kernels.simulation_tallies import SKETCH_RELATIVE_ERROR, quantile, total
 from flownet.kernels.simulation_words import handle
 from oracles.compiled_networks import build
-from oracles.simulated_cases import any_network, interrupting
+from oracles.simulated_cases import any_calendars, any_network, interrupting
 from oracles.simulation_audit import audit
-
-
-def any_calendars(network, seed):
-    """Return calendars for about half of the arrivals and the limited servers."""
-    random = np.random.default_rng(seed)
-    n, states = network.servers.size, network.external_arrival_rate.size
-    limited = np.isfinite(network.servers) & (network.discipline != DELAY)
-    steps = np.where(random.random(n) < 0.5, random.integers(1, 4, n), 0) * limited
-    own = np.where(random.random(states) < 0.5, random.integers(1, 4, states), 0)
-    own[network.external_arrival_rate.ravel() == 0.0] = 0
-
-    def laid_out(sizes):
-        ends = [np.cumsum(random.uniform(0.5, 2.0, size)) for size in sizes]
-        return np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(ends)
-
-    start, ends = laid_out(steps)
-    most = np.where(np.isfinite(network.capacity), network.capacity, 5).astype(int)
-    values = np.concatenate(
-        [random.integers(0, m + 1, s) for m, s in zip(most, steps, strict=True)]
-    )
-    values[start[:-1][steps > 0]] = network.servers[steps > 0]
-    arrivals, changes = laid_out(own)
-    rates = random.uniform(0.0, 3.0, changes.size)
-    follow = (steps > 0) & np.isfinite(network.capacity) & (random.random(n) < 0.5)
-    return Calendars(start, ends, values.astype(float), follow, arrivals, changes, rates)
 
 
 @given(seed=st.integers(0, 10**6), preemptive=st.booleans(), varying=st.booleans())
@@ -263,11 +238,15 @@ def test_a_network_without_arrivals_stays_empty():
 
 PROGRAM = """
 import numpy as np
-from oracles.simulated_cases import any_network, interrupting
+from oracles.simulated_cases import any_calendars, any_network, interrupting
 from flownet.kernels.simulation import simulate_once
+from flownet.kernels.simulation_profile_setup import Profile
 for seed in (0, 5, 8, 20, 44):
     network = interrupting(any_network(seed)) if seed > 8 else any_network(seed)
-    run = simulate_once(network, horizon=60.0, warmup=5.0, seed=seed)
+    calendars = any_calendars(network, seed) if seed > 0 else None
+    run = simulate_once(
+        network, calendars, horizon=60.0, warmup=5.0, seed=seed, profile=Profile(6, 0.5)
+    )
     print(run.events, [float(np.sum(column)).hex() for column in run.tallies])
 """
 

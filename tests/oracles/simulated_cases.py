@@ -14,6 +14,7 @@ import numpy as np
 
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
+    DELAY,
     FCFS,
     LOST,
     OVERFLOW,
@@ -21,6 +22,7 @@ from flownet.kernels.compiled import (
     PRIORITY,
     PROCESSOR_SHARING,
     WAIT_OUTSIDE,
+    Calendars,
     CompiledNetwork,
 )
 from flownet.kernels.simulation_tallies import Tallies
@@ -110,3 +112,28 @@ def interrupting(network: CompiledNetwork) -> CompiledNetwork:
     """Return the network with jobs of better ranks that interrupt others."""
     ranked = network.discipline == PRIORITY
     return network._replace(discipline=np.where(ranked, PREEMPTIVE, network.discipline))
+
+
+def any_calendars(network: CompiledNetwork, seed: int) -> Calendars:
+    """Return calendars for about half of the arrivals and the limited servers."""
+    random = np.random.default_rng(seed)
+    n, states = network.servers.size, network.external_arrival_rate.size
+    limited = np.isfinite(network.servers) & (network.discipline != DELAY)
+    steps = np.where(random.random(n) < 0.5, random.integers(1, 4, n), 0) * limited
+    own = np.where(random.random(states) < 0.5, random.integers(1, 4, states), 0)
+    own[network.external_arrival_rate.ravel() == 0.0] = 0
+
+    def laid_out(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        ends = [np.cumsum(random.uniform(0.5, 2.0, size)) for size in sizes]
+        return np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(ends)
+
+    start, ends = laid_out(steps)
+    most = np.where(np.isfinite(network.capacity), network.capacity, 5).astype(int)
+    values = np.concatenate(
+        [random.integers(0, m + 1, s) for m, s in zip(most, steps, strict=True)]
+    )
+    values[start[:-1][steps > 0]] = network.servers[steps > 0]
+    arrivals, changes = laid_out(own)
+    rates = random.uniform(0.0, 3.0, changes.size)
+    follow = (steps > 0) & np.isfinite(network.capacity) & (random.random(n) < 0.5)
+    return Calendars(start, ends, values.astype(float), follow, arrivals, changes, rates)
