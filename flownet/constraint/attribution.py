@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from flownet.kernels.compiled import Floats, Measures
+from flownet.kernels.compiled import Floats, Integers, Measures
 
 
 def flow_attribution(measures: Measures) -> Floats:
@@ -34,17 +36,57 @@ def flow_attribution(measures: Measures) -> Floats:
     to 1). Waiting at i has the roots of the places of i. This explains the delay as it stands; it
     does not say where more capacity would help most, which the elasticities do.
     """
-    count = measures.arrival_rate.shape[0]
+    held = flow_parts(measures)
+    matrix = np.diag(held.seen)
+    matrix[np.ix_(held.members, held.members)] = held.block
+    return matrix
+
+
+class Held(NamedTuple):
+    """The flow explanation without its zeros: who blocks nobody and is not blocked has its own."""
+
+    seen: Floats
+    """(n,)"""
+    members: Integers
+    """(m,) services that are blocked, or for which others are."""
+    block: Floats
+    """(m, m) seen at the row's member, held up by the column's."""
+
+    @property
+    def caused(self) -> Floats:
+        """(n,) what each service holds up, there and elsewhere."""
+        sums = self.seen.copy()
+        sums[self.members] = self.block.sum(axis=0)
+        return sums
+
+    @property
+    def own(self) -> Floats:
+        """(n,) what each service holds up of what is seen there."""
+        own = self.seen.copy()
+        own[self.members] = np.diag(self.block)
+        return own
+
+
+def flow_parts(measures: Measures) -> Held:
+    """Return the flow explanation by the services that block or are blocked."""
+    members = np.union1d(measures.blocked_by_from, measures.blocked_by_to).astype(np.int64)
+    count = members.size
     blocked = np.zeros((count, count))
-    pairs = (measures.blocked_by_from, measures.blocked_by_to)
+    pairs = tuple(
+        np.searchsorted(members, each)
+        for each in (measures.blocked_by_from, measures.blocked_by_to)
+    )
     np.add.at(blocked, pairs, measures.blocked_by_number)
-    working = (measures.number_in_service + measures.number_held_in_transfer).sum(axis=1)
-    held = working + blocked.sum(axis=1)
-    held = np.where(held > 0, held, 1.0)
-    own = np.where(working + blocked.sum(axis=1) > 0, working / held, 1.0)
+    working = (measures.number_in_service + measures.number_held_in_transfer).sum(axis=1)[members]
+    total = working + blocked.sum(axis=1)
+    held = np.where(total > 0, total, 1.0)
+    own = np.where(total > 0, working / held, 1.0)
     roots = np.linalg.solve(np.eye(count) - blocked / held[:, None], np.diag(own))
     growth = measures.growth_rate.sum(axis=1)
     if growth.any():
-        return np.asarray(growth[:, None] * roots)
+        return Held(growth, members, growth[members, None] * roots)
     waiting = measures.number_waiting + measures.number_outside + measures.number_held_in_transfer
-    return np.asarray(waiting.sum(axis=1)[:, None] * roots + blocked @ roots)
+    stands = waiting.sum(axis=1)
+    seen = stands.copy()
+    seen[members] += blocked.sum(axis=1)
+    return Held(seen, members, np.asarray(stands[members, None] * roots + blocked @ roots))

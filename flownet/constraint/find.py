@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from flownet.constraint import words
-from flownet.constraint.attribution import flow_attribution
+from flownet.constraint.attribution import Held, flow_attribution, flow_parts
 from flownet.constraint.blame import Seen, blame, both_sides
-from flownet.constraint.confidence import Confidence, confidence_of
-from flownet.constraint.doubt import by_simulation, other_methods
 from flownet.constraint.limits import ThroughputLimit, throughput_limit
 from flownet.constraint.relief import Progress, relief_of
 from flownet.display import html_of_text
@@ -25,6 +23,7 @@ from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
 
 if TYPE_CHECKING:
+    from flownet.constraint.confidence import Confidence
     from flownet.network.compile import Compilation
 
 SAME_EXACT, SAME_APPROXIMATE = 0.01, 0.10
@@ -57,9 +56,6 @@ class Finding:
     ranking : pandas.DataFrame
         One row a service with a limit: elasticity, relief (one more server), relief_per_money,
         delay_seen, delay_caused, load_ratio, occupancy; largest elasticity first.
-    flow : pandas.DataFrame
-        Delay seen at (rows), held up by (columns); rows add up to the delay seen. It explains who
-        holds whose places, and finds nothing: `attribution` says who is the cause.
     throughput_limit : ThroughputLimit
         How far demand can grow before a service saturates, with its dual.
     confidence : Confidence or None
@@ -74,9 +70,16 @@ class Finding:
     constraint_set: tuple[ServiceName, ...]
     symptoms: tuple[ServiceName, ...]
     ranking: pd.DataFrame = dataclasses.field(repr=False)
-    flow: pd.DataFrame = dataclasses.field(repr=False)
     throughput_limit: ThroughputLimit
     confidence: Confidence | None = None
+
+    @cached_property
+    def flow(self) -> pd.DataFrame:
+        """Delay seen at (rows), held up by (columns); rows add up to the delay seen.
+
+        It explains who holds whose places, and finds nothing: `attribution` says who is the cause.
+        """
+        return _flow(self.solution)
 
     @cached_property
     def attribution(self) -> pd.DataFrame:
@@ -123,6 +126,8 @@ class Finding:
     @cached_property
     def other_methods(self) -> pd.DataFrame:
         """The constraint by every method of the register, and whether it agrees; why not."""
+        from flownet.constraint.doubt import other_methods
+
         return other_methods(self.solution, self.goal, self.constraint)
 
     def simulated(self, **options: Any) -> pd.DataFrame:
@@ -133,6 +138,8 @@ class Finding:
         **options
             As for `simulate` (horizon, replications, seed, ...); all on common random numbers.
         """
+        from flownet.constraint.doubt import by_simulation
+
         return by_simulation(self.solution, self.goal, self.ranking, options)
 
     @property
@@ -219,7 +226,7 @@ def find_constraint(
     -----
     Elasticities come from one adjoint solve (see `sensitivities`), where the method has one, else
     from two more solutions a service. Relief is exact: one more solution a service, of the 400
-    with the largest elasticity at most (nan for the others).
+    with the largest elasticity at most (nan for the others); by product form of all.
     """
     check_goal(goal)
     solution = solve(network, method, **options)
@@ -228,11 +235,13 @@ def find_constraint(
         raise UnconvergedError(message)
     value = goal_value(solution, goal)
     relief = relief_of(solution, goal, value, progress)
-    flow = _flow(solution)
-    ranking = _ranking(solution, relief.elasticity, relief.relief, flow)
+    held = flow_parts(solution.measures)
+    ranking = _ranking(solution, relief.elasticity, relief.relief, held)
     constraint_set = _constraint_set(ranking, exact=solution.exact)
     confidence = None
     if uncertainty is not None:
+        from flownet.constraint.confidence import confidence_of  # scipy.stats takes its time
+
         confidence = confidence_of(solution, goal, uncertainty, seed)
         constraint_set = confidence.constraint_set or constraint_set
     return Finding(
@@ -241,9 +250,8 @@ def find_constraint(
         value=value,
         constraint=constraint_set[0] if constraint_set else None,
         constraint_set=constraint_set,
-        symptoms=_symptoms(ranking, flow, constraint_set),
+        symptoms=_symptoms(ranking, solution, held, constraint_set),
         ranking=ranking,
-        flow=flow,
         throughput_limit=_limit(solution.compilation),
         confidence=confidence,
     )
@@ -261,7 +269,7 @@ def _flow(solution: Solution) -> pd.DataFrame:
     return frame
 
 
-def _ranking(solution: Solution, elasticity: Any, relief: Any, flow: pd.DataFrame) -> pd.DataFrame:
+def _ranking(solution: Solution, elasticity: Any, relief: Any, held: Held) -> pd.DataFrame:
     """Return one row a limited service, largest elasticity first."""
     services = solution.services
     cost = solution.compilation.cost_per_server
@@ -272,8 +280,8 @@ def _ranking(solution: Solution, elasticity: Any, relief: Any, flow: pd.DataFram
             "elasticity": elasticity + 0.0,  # no negative zeros
             "relief": relief,
             "relief_per_money": per_money,
-            "delay_seen": flow.sum(axis=1).to_numpy(),
-            "delay_caused": flow.sum(axis=0).to_numpy(),
+            "delay_seen": held.seen,
+            "delay_caused": held.caused,
             "load_ratio": services["load_ratio"],
             "utilization": services["utilization"],
             "occupancy": services["occupancy"],
@@ -294,17 +302,21 @@ def _constraint_set(ranking: pd.DataFrame, *, exact: bool) -> tuple[ServiceName,
 
 
 def _symptoms(
-    ranking: pd.DataFrame, flow: pd.DataFrame, constraint_set: tuple[ServiceName, ...]
+    ranking: pd.DataFrame,
+    solution: Solution,
+    held: Held,
+    constraint_set: tuple[ServiceName, ...],
 ) -> tuple[ServiceName, ...]:
     """Return where much delay is seen that is mostly held up elsewhere, most first."""
-    total = float(flow.to_numpy().sum())
+    total = float(held.seen.sum())
     if not total > 0:
         return ()
-    seen = ranking["delay_seen"].drop(list(constraint_set)).sort_values(ascending=False)
+    own = pd.Series(held.own, index=list(solution.compilation.services))
+    seen = ranking["delay_seen"].drop(list(constraint_set), errors="ignore")
     return tuple(
         name
-        for name, delay in seen.items()
-        if delay >= SEEN * total and flow.loc[name, name] < 0.5 * delay
+        for name, delay in seen.sort_values(ascending=False).items()
+        if delay >= SEEN * total and own[name] < 0.5 * delay
     )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flownet.constraint.causes import seen_by_state
 from flownet.constraint.gradient import gradient_of
 from flownet.errors import UnconvergedError
 from flownet.kernels.change import with_servers, with_service_rate
@@ -73,6 +74,8 @@ def relief_of(
     limited = visited(solution)
     elasticity = elasticities(solution, goal, value, progress)
     relief = np.where(limited, np.nan, 0.0)
+    if solution.method == "product_form" and value.growth == 0 and goal != "throughput":
+        return Relief(elasticity, np.where(limited, _all_at_once(solution, goal), 0.0))
     chosen = np.flatnonzero(limited)
     leaders = chosen[np.argsort(-elasticity[chosen], kind="stable")][:TRIED]
     for done, i in enumerate(leaders):
@@ -82,6 +85,21 @@ def relief_of(
         relief[i] = _solved(solution, more, goal).gain_over(value)
     noise = NOISE * max(1.0, abs(amount(value, growing=value.growth > 0)))
     return Relief(elasticity, np.where(np.abs(relief) < noise, 0.0, relief))
+
+
+def _all_at_once(solution: Solution, goal: str) -> Floats:
+    """Return the relief of every service of a stable network of product form.
+
+    Its flows do not depend on servers, and what is seen at a service depends on its own only: one
+    solution with one more server everywhere tells all.
+    """
+    objective = objective_of(solution, goal)
+    arrays = solution.compilation.arrays
+    more = solution.again(arrays._replace(servers=arrays.servers + 1.0))
+    gain = seen_by_state(solution, objective) - seen_by_state(more, objective)
+    linear = objective.linear(solution)
+    price = linear.by_servers if linear is not None else np.zeros(arrays.servers.size)
+    return np.asarray(gain.sum(axis=1) - price)
 
 
 def visited(solution: Solution) -> Booleans:

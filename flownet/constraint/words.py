@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 SHOWN: Final = 0.05
 """A cause is named from this share of what is seen on."""
 MOST_NAMED: Final = 4
+WIDEST: Final = 500
+"""A matrix of more services does not go into the plain values."""
 
 
 def _name(finding: Finding, service: ServiceName) -> str:
@@ -254,7 +256,7 @@ def plain_values(finding: Finding) -> dict[str, Any]:
         "symptoms": list(finding.symptoms),
         "headline": headline(finding),
         "ranking": records(finding.ranking),
-        "flow": records(finding.flow),
+        **({"flow": records(finding.flow)} if len(finding.ranking) <= WIDEST else {}),
         "throughput_limit": records(finding.throughput_limit.to_dict()),
         "solution": finding.solution.to_dict(),
         **sure,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flownet.display import html_of_text
-from flownet.errors import InputError, UnconvergedError
+from flownet.errors import InputError, MethodError, UnconvergedError
 from flownet.kernels import compiled as code
 from flownet.kernels.adjoint import Gradient, Weights
 from flownet.kernels.compiled import CompiledNetwork, Measures
@@ -265,15 +265,24 @@ class Solution:
         """Return the solution of changed arrays by the same method, for what-if questions.
 
         The labels, prices and the ``network`` stay those of this solution. Where the method
-        iterates, `sharp` is the residual at which it stops.
+        iterates, `sharp` is the residual at which it stops. Where the changed network has become
+        too large for the mode in which this one was solved, the method chooses anew.
         """
         from flownet.solvers.register import METHODS
 
         compilation = dataclasses.replace(self.compilation, arrays=arrays)
         method = METHODS[self.method]
         finer = {"tolerance": sharp} if sharp is not None and method.iterates else {}
-        measures = method.solve(arrays, **self.options, **finer)
-        return dataclasses.replace(self, compilation=compilation, measures=measures)
+        options = dict(self.options)
+        try:
+            measures = method.solve(arrays, **options, **finer)
+        except MethodError:
+            if options.pop("mode", None) is None:
+                raise
+            measures = method.solve(arrays, **options, **finer)
+        return dataclasses.replace(
+            self, compilation=compilation, measures=measures, options=options
+        )
 
     def gradient(self, weights: Weights) -> Gradient | None:
         """Return the derivatives of a weighting of the measures by one adjoint solve.
