@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import flownet as fn
 from flownet.network.distributions import law_from_table
 
 RATE = "external_arrival_rate"
-LOGS = 240
+LOGS = 280
 CENSORED = 200
 CASES = {1_000: 1.0, 10_000: 0.15, 100_000: 0.02}
 """Numbers of cases of a log, and how many such logs there are as a share of the first."""
@@ -166,21 +167,31 @@ def round_trip(network: fn.Network, seed: int, cases: int) -> list[Judged]:
     ]  # fmt: skip
 
 
-def all_round_trips(logs: int) -> pd.DataFrame:
-    """Return estimates and truths: a packaged system for every fourth log, else a random one."""
+def numbered_trip(case: tuple[int, int]) -> list[Judged]:
+    """Return the k-th round trip of a size: each fourth of a packaged system, others random."""
+    cases, k = case
     names = list(fn.examples())
-    found: list[Judged] = []
-    for cases, share in CASES.items():
-        for k in range(max(1, round(logs * share))):
-            if k % 4 == 3:
-                network = slowed(fn.example(names[k // 4 % len(names)]), cases)
-            else:
-                network = random_network(np.random.default_rng([cases, k]))
-            found += round_trip(network, k, cases)
+    if k % 4 == 3:
+        network = slowed(fn.example(names[k // 4 % len(names)]), cases)
+    else:
+        network = random_network(np.random.default_rng([cases, k]))
+    return round_trip(network, k, cases)
+
+
+def all_round_trips(logs: int) -> pd.DataFrame:
+    """Return estimates and truths, the round trips shared among the processors."""
+    todo = [(cases, k) for cases, share in CASES.items() for k in range(number(logs, share))]
+    with ProcessPoolExecutor() as workers:
+        found = [each for trip in workers.map(numbered_trip, todo[::-1]) for each in trip]
     table = pd.DataFrame(found)
     table["covered"] = (table["low"] <= table["truth"]) & (table["truth"] <= table["high"])
     table["error"] = (table["estimate"] / table["truth"] - 1.0).abs()
     return table
+
+
+def number(logs: int, share: float) -> int:
+    """Return how many logs there are of a size."""
+    return max(1, round(logs * share))
 
 
 def pooled(count: int | None) -> str:
@@ -206,9 +217,7 @@ def pooled(count: int | None) -> str:
             f"| {name} | {len(group):,} | {group['covered'].mean():.1%} | {low:.1%} to {high:.1%} "
             f"| {shown} | {slope:.2f} |"
         )
-    numbers = ", ".join(
-        f"{max(1, round(logs * share)):,} logs of {c:,}" for c, share in CASES.items()
-    )
+    numbers = ", ".join(f"{number(logs, share):,} logs of {c:,}" for c, share in CASES.items())
     return "\n".join([
         *lines, "",
         f"{numbers} cases; every fourth of a packaged system (with servers enough to be stable, "

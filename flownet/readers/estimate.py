@@ -25,6 +25,7 @@ from flownet.readers.estimate_cells import (
 from flownet.readers.log_arrivals import Arrivals, arrivals_of, hours_between
 from flownet.readers.stay_laws import LEAST, LawFit, Mixture, Spans, fit_laws, grouped, mixture_of
 from flownet.readers.stay_moments import Moments, moments_of_stays
+from flownet.readers.stay_split import Pieces
 from flownet.readers.stays import BACK, LEFT, ON, Stays, Steps
 
 PLAIN_FAMILIES: Final = ("exponential", "gamma", "weibull", "lognormal")
@@ -89,13 +90,13 @@ class Routing(NamedTuple):
     shares: tuple[Estimate, ...]
 
 
-def find_all(stays: Stays, steps: Steps, setting: Setting) -> Findings:
+def find_all(stays: Stays, steps: Steps, setting: Setting, pieces: Pieces | None) -> Findings:
     """Return all estimates that the stays allow."""
     found = Findings({}, {}, {}, {}, {}, {})
     if setting.true_clock:
         _find_arrivals(stays, steps, setting, found)
         _find_concurrency(stays, setting, found)
-    _find_times(stays, setting, found)
+    _find_times(stays, setting, found, pieces)
     _find_routes(stays, steps, setting, found)
     _find_returns(stays, steps, setting, found)
     for k in range(len(stays.services)):
@@ -147,22 +148,31 @@ def _find_concurrency(stays: Stays, setting: Setting, found: Findings) -> None:
             found.busy[k] = concurrency(stays.started[at], end[at], waited[at])
 
 
-def spans_of(stays: Stays, at: Integers, setting: Setting) -> Spans:
+def spans_of(stays: Stays, at: Integers, setting: Setting, pieces: Pieces | None) -> Spans:
     """Return how long stays lasted, as far as they were seen."""
+    if pieces is not None:
+        parts = pieces.owner[np.isin(pieces.owner, at)]
+        at = at[~pieces.affected[at]]
     begun = at[~np.isnan(stays.started[at])]
     end = stays.finished[begun].copy()
     ended = ~np.isnan(end) & (end <= setting.drawn)
     end = np.where(ended, end, setting.drawn)
     length = (end - stays.started[begun]) / setting.unit
     entry = np.maximum(0.0, (setting.begin - stays.started[begun]) / setting.unit)
-    kept = np.isfinite(length) & (length >= 0) & (length >= entry)
+    if pieces is not None and parts.size:
+        which = np.isin(pieces.owner, parts)
+        late = (setting.begin - stays.started[pieces.owner[which]]) / setting.unit
+        length = np.r_[length, pieces.length[which] / setting.unit]
+        entry = np.r_[entry, np.maximum(late, pieces.entry[which] / setting.unit)]
+        ended = np.r_[ended, pieces.ended[which]]
+    kept = np.isfinite(length) & (length >= 0) & ((length > entry) | (entry == 0))
     return Spans(length[kept], ended[kept], entry[kept])
 
 
-def _find_times(stays: Stays, setting: Setting, found: Findings) -> None:
+def _find_times(stays: Stays, setting: Setting, found: Findings, pieces: Pieces | None) -> None:
     by_service: dict[int, list[int]] = {}
     for (service, job_class), at in _cells(stays):
-        spans = spans_of(stays, at, setting)
+        spans = spans_of(stays, at, setting, pieces)
         if spans.length.size and spans.ended.any():
             found.time[service, job_class] = _time_of(spans, setting)
             by_service.setdefault(service, []).append(job_class)

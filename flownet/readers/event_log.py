@@ -22,7 +22,7 @@ from flownet.readers.log_quality import CODE, data_report
 from flownet.readers.log_rows import Rows, correct_clocks, read_rows_of
 from flownet.readers.log_times import Clock, check_zone, instant
 from flownet.readers.stay_laws import FAMILIES
-from flownet.readers.stay_split import split_waiting
+from flownet.readers.stay_split import split_blocking, split_waiting
 from flownet.readers.stays import Stays, Steps, decide_used, selected, stays_of, steps_of
 from flownet.units import SECONDS
 
@@ -60,6 +60,7 @@ def from_event_log(
     clock_offsets: Mapping[str, float] | None = None,
     true_clock: bool = True,
     includes_waiting: Collection[str] = (),
+    includes_blocking: Collection[str] = (),
     servers: Mapping[str, float] | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
     families: Sequence[str] | None = None,
@@ -115,6 +116,9 @@ organisation, instance : str or mapping of organisation to str, optional
     includes_waiting : collection of str
         Services whose stays begin with arrival, not with service; of them `servers` has to tell
         the number, and service is taken to begin first come, first served.
+    includes_blocking : collection of str
+        Services whose stays end when the next place is free, not with service; `servers` has to
+        tell how many places the next services have.
     servers : mapping, optional
         Service to its known number of servers; others come from the most seen busy at once.
     given : mapping, optional
@@ -185,8 +189,10 @@ organisation, instance : str or mapping of organisation to str, optional
     stays = _within(rows, stays, begin, drawn)
     decide_used(rows, stays, drawn)
     known = _given(servers or {}, given or {})
-    check_names(stays, {"given": known, "includes_waiting": includes_waiting})
+    check_names(stays, {"given": known, "includes_waiting": includes_waiting,
+                        "includes_blocking": includes_blocking})  # fmt: skip
     stays, split = split_waiting(stays, includes_waiting, known, drawn)
+    pieces, more = split_blocking(stays, includes_blocking, known, 1e-6 * second)
     if leaves_after is None:
         told = not returns_within or bool(np.isfinite(stays.gone).any())
         leaves_after = math.inf if told else returns_within
@@ -197,13 +203,13 @@ organisation, instance : str or mapping of organisation to str, optional
     tried = _tried(families)
     setting = _setting(stays, steps, rows, second, begin, drawn, time_zone,
                        true_clock, confidence, tried, leaves_after * second)  # fmt: skip
-    found = find_all(stays, steps, setting)
+    found = find_all(stays, steps, setting, pieces)
     about = {"name": name, "time_unit": unit}
     draft = draft_of(stays, found, network=about, given=known, laws=laws, calendars=calendars)
     assumptions, warnings = tables.sentences(
         rows, stays, steps, found, setting, known, calendars=calendars
     )
-    assumptions += split
+    assumptions += split + more
     if families is None and not tried:
         warnings.append("No laws were fitted to stays: for that, surpyval has to be installed.")
     if time_unit is None:

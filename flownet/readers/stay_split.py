@@ -1,15 +1,16 @@
-"""Stays that hold more than service: where waiting ends, told from who else was there."""
+"""Stays that hold more than service: waiting and being blocked, told from who else was there."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flownet.errors import Fault, ParameterError
-from flownet.kernels.compiled import Floats
+from flownet.kernels.compiled import Floats, Integers
 from flownet.readers.stays import Stays
 
 
@@ -92,3 +93,120 @@ def service_begins(arrived: Floats, left: Floats, servers: int) -> Floats:
     back = np.empty_like(begun)
     back[order] = begun
     return back
+
+
+class Pieces(NamedTuple):
+    """Parts of stays during which the end of service would have been seen; times in seconds."""
+
+    owner: Integers
+    """Position of the stay, in rising order."""
+    entry: Floats
+    length: Floats
+    ended: NDArray[np.bool_]
+    affected: NDArray[np.bool_]
+    """By stay: whether it is told by its pieces."""
+
+
+def split_blocking(
+    stays: Stays,
+    services: Collection[str],
+    given: Mapping[str, Mapping[str, Any]],
+    tolerance: float,
+) -> tuple[Pieces | None, list[str]]:
+    """Return the parts of stays at some services that are service for sure, and what was assumed.
+
+    A job whose service ends while the next service is full stays on: its end is not seen. A job
+    that moves on while there is room has just been served. So each stay is watched only while the
+    next service has room: it leaves the risk set when that fills up, enters it anew when a place is
+    free, and counts as ended only where it moves on with room all along. That is censoring with
+    gaps, independent of the length of service where the route is (Andersen, Borgan, Gill and
+    Keiding 1993, Statistical Models Based on Counting Processes, sect. III.2).
+
+    Parameters
+    ----------
+    stays : Stays
+        Of which those at `services` end with moving on, not with service.
+    services : collection of str
+        Where stays hold being blocked too.
+    given : mapping
+        Service to attributes; those with ``servers`` can be full.
+    tolerance : float
+        Seconds between leaving and arriving that are rounding.
+
+    Raises
+    ------
+    ParameterError
+        Where no next service has a known number of servers.
+    """
+    if not services:
+        return None, []
+    onward = np.r_[stays.case[1:] == stays.case[:-1], False]
+    follows = np.where(onward, np.r_[stays.service[1:], 0], -1)
+    gap = np.r_[stays.first_time[1:] - stays.left[:-1], np.nan]
+    direct = onward & (np.abs(np.nan_to_num(gap, nan=np.inf)) <= tolerance)
+    faults, said, found = [], [], []
+    affected = np.zeros(stays.case.size, dtype=bool)
+    for name in services:
+        k = stays.services.index(name)
+        at = (stays.service == k) & direct & ~np.isnan(stays.started) & ~np.isnan(stays.left)
+        full = {
+            j: _full_periods(stays, j, int(given[to]["servers"]))
+            for j, to in enumerate(stays.services)
+            if j != k and math.isfinite(float(given.get(to, {}).get("servers", math.inf)))
+            and bool((at & (follows == j)).any())
+        }  # fmt: skip
+        if not full:
+            message = "of a next service must be known, for being blocked to be told from service"
+            faults.append(Fault("from_event_log", "servers", repr(name), message))
+            continue
+        blocked = 0
+        for j, (begins, ends) in full.items():
+            for stay in np.flatnonzero(at & (follows == j)).tolist():
+                parts = _with_room(stays.started[stay], stays.left[stay], begins, ends)
+                affected[stay] = True
+                blocked += not (parts and parts[-1][2])
+                found += [(stay, *part) for part in parts]
+        where = ", ".join(stays.services[j] for j in full)
+        said.append(
+            f"Stays at {name} may end only when a place is free at {where}: {blocked:,} of "
+            f"{int(at.sum()):,} moved on as one became free, and their service was taken to have "
+            "ended at some time while there was none."
+        )
+    if faults:
+        raise ParameterError(faults, "from_event_log")
+    found.sort()
+    owner, entry, length, ended = (
+        np.array(column) for column in zip(*found or [(0, 0.0, 0.0, False)], strict=True)
+    )
+    return Pieces(owner, entry, length, ended.astype(bool), affected), said
+
+
+def _full_periods(stays: Stays, service: int, places: int) -> tuple[Floats, Floats]:
+    """Return when a service becomes full and has room again; a place taken at once is none."""
+    at = (stays.service == service) & ~np.isnan(stays.first_time)
+    come = stays.first_time[at]
+    gone = np.where(np.isnan(stays.left[at]), np.inf, stays.left[at])
+    times = np.concatenate([come, gone[np.isfinite(gone)]])
+    change = np.concatenate([np.ones(come.size), -np.ones(int(np.isfinite(gone).sum()))])
+    moments, where = np.unique(times, return_inverse=True)
+    present = np.cumsum(np.bincount(where.ravel(), change))
+    full = np.r_[False, present >= places, False]
+    turns = np.diff(full.astype(np.int64))
+    ends = np.r_[moments, np.inf]
+    return moments[np.flatnonzero(turns[:-1] == 1)], ends[np.flatnonzero(turns == -1)]
+
+
+def _with_room(
+    start: float, left: float, begins: Floats, ends: Floats
+) -> list[tuple[float, float, bool]]:
+    """Return the parts of a stay outside full periods: entry, length, whether it ended so."""
+    first = int(np.searchsorted(ends, start, side="right"))
+    last = int(np.searchsorted(begins, left, side="left"))
+    parts, now = [], start
+    for begin, end in zip(begins[first:last].tolist(), ends[first:last].tolist(), strict=True):
+        if begin > now:
+            parts.append((now - start, begin - start, False))
+        now = max(now, end)
+    if now < left or first >= last:
+        parts.append((now - start, left - start, True))
+    return parts

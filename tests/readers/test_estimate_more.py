@@ -236,3 +236,30 @@ def test_attendances_in_england_are_an_arrival_profile(shared):
 def test_counts_that_are_wrong_are_refused(rows, options, error, words):
     with pytest.raises(error, match=words):
         fn.arrival_rates(rows, **{"time_unit": "day", **options})
+
+
+def test_being_blocked_is_told_from_service_by_when_the_next_place_was_free():
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "services": [
+            {"name": "ward", "servers": 6, "external_arrival_rate": 1.0,
+             "service_distribution": {"family": "gamma", "mean": 3.0, "scv": 0.5}},
+            {"name": "home care", "servers": 4, "service_time": 3.2, "waiting_room": 0},
+        ],
+        "routes": [{"from": "ward", "to": "home care", "routing_probability": 0.9}],
+    })  # fmt: skip
+    run = fn.simulate(network, horizon=3000, warmup=0, replications=1, seed=5, trace_rows=9000)
+    log = run.trace[["case", "service", "started", "left"]]
+    log = log.rename(columns={"started": "start", "left": "complete"})
+    options = {"time_unit": "hour", "families": ("gamma", "lognormal")}
+    naive = fn.from_event_log(log, **options).parameters.set_index(["owner", "attribute"])
+    assert naive.loc[("ward", "service_time"), "low"] > 3.4
+    found = fn.from_event_log(
+        log, includes_blocking=["ward"], servers={"home care": 4, "ward": 6}, **options
+    )
+    time = found.parameters.set_index(["owner", "attribute"]).loc[("ward", "service_time")]
+    assert abs(time["estimate"] - 3.0) < 3 * time["standard_error"]
+    assert time["high"] < 3.4
+    assert any("may end only when a place is free" in text for text in found.assumptions)
+    with pytest.raises(ParameterError, match="next service must be known"):
+        fn.from_event_log(log, includes_blocking=["ward"], **options)
