@@ -140,45 +140,60 @@ def split_blocking(
     """
     if not services:
         return None, []
-    onward = np.r_[stays.case[1:] == stays.case[:-1], False]
-    follows = np.where(onward, np.r_[stays.service[1:], 0], -1)
-    gap = np.r_[stays.first_time[1:] - stays.left[:-1], np.nan]
-    direct = onward & (np.abs(np.nan_to_num(gap, nan=np.inf)) <= tolerance)
+    follows, direct = _onward(stays, tolerance)
     faults, said, found = [], [], []
     affected = np.zeros(stays.case.size, dtype=bool)
     for name in services:
-        k = stays.services.index(name)
-        at = (stays.service == k) & direct & ~np.isnan(stays.started) & ~np.isnan(stays.left)
+        at = direct & (stays.service == stays.services.index(name))
         full = {
             j: _full_periods(stays, j, int(given[to]["servers"]))
             for j, to in enumerate(stays.services)
-            if j != k and math.isfinite(float(given.get(to, {}).get("servers", math.inf)))
+            if to != name and math.isfinite(float(given.get(to, {}).get("servers", math.inf)))
             and bool((at & (follows == j)).any())
         }  # fmt: skip
         if not full:
             message = "of a next service must be known, for being blocked to be told from service"
             faults.append(Fault("from_event_log", "servers", repr(name), message))
             continue
-        blocked = 0
-        for j, (begins, ends) in full.items():
-            for stay in np.flatnonzero(at & (follows == j)).tolist():
-                parts = _with_room(stays.started[stay], stays.left[stay], begins, ends)
-                affected[stay] = True
-                blocked += not (parts and parts[-1][2])
-                found += [(stay, *part) for part in parts]
+        parts = [
+            (stay, *part)
+            for j, periods in full.items()
+            for stay in np.flatnonzero(at & (follows == j)).tolist()
+            for part in _with_room(stays.started[stay], stays.left[stay], *periods)
+        ]
+        told = at & np.isin(follows, list(full))
+        affected |= told
+        found += parts
+        blocked = int(told.sum()) - sum(part[3] for part in parts)
         where = ", ".join(stays.services[j] for j in full)
         said.append(
             f"Stays at {name} may end only when a place is free at {where}: {blocked:,} of "
-            f"{int(at.sum()):,} moved on as one became free, and their service was taken to have "
+            f"{int(told.sum()):,} moved on as one became free, and their service was taken to have "
             "ended at some time while there was none."
         )
     if faults:
         raise ParameterError(faults, "from_event_log")
-    found.sort()
-    owner, entry, length, ended = (
-        np.array(column) for column in zip(*found or [(0, 0.0, 0.0, False)], strict=True)
-    )
-    return Pieces(owner, entry, length, ended.astype(bool), affected), said
+    return _pieces(found, affected), said
+
+
+def _onward(stays: Stays, tolerance: float) -> tuple[Integers, NDArray[np.bool_]]:
+    """Return the service after each stay, and whether the job goes there at once."""
+    same = np.r_[stays.case[1:] == stays.case[:-1], False]
+    follows = np.where(same, np.r_[stays.service[1:], 0], -1)
+    gap = np.r_[stays.first_time[1:] - stays.left[:-1], np.nan]
+    direct = same & (np.abs(np.nan_to_num(gap, nan=np.inf)) <= tolerance)
+    return follows, direct & ~np.isnan(stays.started) & ~np.isnan(stays.left)
+
+
+def _pieces(
+    found: list[tuple[int, float, float, bool]], affected: NDArray[np.bool_]
+) -> Pieces | None:
+    """Return pieces in the order of their stays; None where no stay is told by pieces."""
+    if not affected.any():
+        return None
+    table = np.array(sorted(found), dtype=np.float64).reshape(-1, 4)
+    owner, ended = table[:, 0].astype(np.int64), table[:, 3] > 0
+    return Pieces(owner, table[:, 1], table[:, 2], ended, affected)
 
 
 def _full_periods(stays: Stays, service: int, places: int) -> tuple[Floats, Floats]:
