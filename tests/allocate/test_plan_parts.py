@@ -77,7 +77,8 @@ def test_worth_of_servers_under_blocking_by_solving_again():
     counts["ward"] += 1
     after = {n: {"servers": c, **({"capacity": c} if n == "home" else {})}
              for n, c in counts.items()}  # fmt: skip
-    delay = fn.solve(network.replace(services=after), "blocking").system["delay"]
+    changed = network.replace(services=after)
+    delay = fn.solve(changed, "blocking", **plan.before.options).system["delay"]
     gained = plan.value_after.value - delay
     if "balance[ward]" in plan.shadow_prices.index:
         price = plan.shadow_prices.loc["balance[ward]", "shadow_price"]

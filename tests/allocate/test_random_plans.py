@@ -47,8 +47,8 @@ def check_blocked(seeds, *, everything):
     hits, worst = 0, 0.0
     for seed in seeds:
         task = blocked_task(seed)
-        best = enumerated(task)
         plan = reallocated_under_blocking(task)
+        best = enumerated(task, plan.before.options)
         if everything:
             assert plan.status == "every plan tried", seed
         growth, value = plan.value_after.growth, plan.value_after.value

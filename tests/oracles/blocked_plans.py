@@ -51,8 +51,11 @@ def reallocated_under_blocking(task):
     return fn.reallocate(task.network, budget=task.budget, exchanges=task.exchanges or None)
 
 
-def enumerated(task):
-    """Return (growth, delay) of the best of all plans, each solved as a network of its own."""
+def enumerated(task, options):
+    """Return (growth, delay) of the best of all plans, each solved as a network of its own.
+
+    In the mode of the plan that is judged: the truth is the model's own.
+    """
     nodes = [data for _, data in task.network.graph.nodes(data=True)]
     servers = [data["servers"] for data in nodes]
     price = [data["cost_per_server"] for data in nodes]
@@ -71,13 +74,16 @@ def enumerated(task):
                 after[i + 1] += x
             if min(after) >= 1:
                 plans.add(tuple(after))
-    return min(_value(task.network, after) for after in plans)
+    return min(_value(task.network, after, options) for after in plans)
 
 
-def _value(network, after):
+def _value(network, after, options):
     changed = network.replace(
         services={n: {"servers": c} for n, c in zip(network.services, after, strict=True)}
     )
-    solution = fn.solve(changed, "blocking")
+    try:
+        solution = fn.solve(changed, "blocking", **options)
+    except fn.errors.MethodError:  # the full mode has no steady state to show
+        return math.inf, math.inf
     growth = float(solution.system["growth_rate"])
     return growth, math.inf if growth > 0 else float(solution.system["delay"])
