@@ -14,7 +14,7 @@ import flownet as fn
 from flownet.network.distributions import law_from_table
 
 RATE = "external_arrival_rate"
-LOGS = 280
+LOGS = 217
 CENSORED = 200
 CASES = {1_000: 1.0, 10_000: 0.15, 100_000: 0.02}
 """Numbers of cases of a log, and how many such logs there are as a share of the first."""
