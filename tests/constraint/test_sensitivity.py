@@ -154,8 +154,8 @@ def waiting_outside():
     """Return blocking with jobs outside, and one service that turns away who finds it full."""
     return network(
         a={"waiting_room": 1, "service_time": 0.4, "external_when_full": "wait_outside"},
-        b={"waiting_room": 0},
-        c={"waiting_room": 0, "service_time": {"x": 0.5, "y": 0.7}, "when_full": "lost"},
+        b={"waiting_room": 0, "when_full": "lost"},
+        c={"waiting_room": 0, "service_time": {"x": 0.5, "y": 0.7}},
     )
 
 
