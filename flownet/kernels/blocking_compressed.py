@@ -26,6 +26,7 @@ from flownet.kernels.blocking_compressed_sweep import (
     gather,
     sweep,
 )
+from flownet.kernels.blocking_overload import held_to_capacity
 from flownet.kernels.compiled import CompiledNetwork, Floats, Measures
 
 CONVERGED, UNCONVERGED, BROKEN = 0, 1, 2
@@ -74,7 +75,8 @@ def solve_compressed(
     waits as in M/G/c (Kimura). A line without limit is longer by what blocked times add by coming
     together (`line_factors`).
     A sweep costs time linear in servers and places. A cycle of full services is kept moving by
-    exchanges, whose rate is an upper bound only.
+    exchanges, whose rate is an upper bound only. Where a service downstream would work beyond its
+    servers, what is too much stays outside (`held_to_capacity`).
 
     References
     ----------
@@ -82,9 +84,13 @@ def solve_compressed(
     Bretthauer, Heese, Pun, Coe (2011), Prod. Oper. Manag. 20:439.
     """
     layout = lay_out(compiled)
-    settled, standing = settle(compiled, layout, tolerance, max_sweeps, start)
-    factors = line_factors(compiled, layout, settled.flows, settled.held, settled.chains)
-    return to_measures(compiled, layout, settled, factors, standing)
+
+    def solved(arrays: CompiledNetwork) -> Measures:
+        settled, standing = settle(arrays, layout, tolerance, max_sweeps, start)
+        factors = line_factors(arrays, layout, settled.flows, settled.held, settled.chains)
+        return to_measures(arrays, layout, settled, factors, standing)
+
+    return held_to_capacity(compiled, layout, solved)
 
 
 def settle(

@@ -58,7 +58,7 @@ FIRMLY = 0.01
 MOST_PARTS, QUICK_STATES = 24, 5_000
 """Of a network that is solved in full without being asked to, and of each of its parts."""
 APART = 0.02
-"""Parts that see a service held, or with a free place, so differently have not come to one answer."""
+"""Parts that see a service held, or with a free place, so differently have come to no answer."""
 FINE, FINEST = 1e-10, 1e-12
 ROUGHLY = 1e-6
 """How well the compressed mode settles before it hands over."""

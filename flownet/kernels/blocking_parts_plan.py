@@ -39,6 +39,8 @@ class Graph(NamedTuple):
     """(n,) jobs outside at which that line is cut off; 0 where none waits."""
     top: Integers
     """(n,) largest number at a service or waiting for a place there."""
+    rank: Integers
+    """(n,) place in an order by what the services are, not by where they stand in the arrays."""
 
 
 def graph_of(
@@ -86,7 +88,11 @@ def graph_of(
     line = np.where(waits, length, 0)
     behind = np.bincount(end[blocks], weights=servers[start[blocks]], minlength=n)
     top = room + line + behind.astype(np.int64)
-    return Graph(chained, start, end, blocks, member, room, endless, waits, loses, line, top)
+    size = np.where(layout.finite, compiled.capacity, 0.0)
+    work = [flows.arrivals, flows.external, flows.done * compiled.service_time]
+    kinds = [compiled.servers, size, *(np.round(part.sum(axis=1), 9) for part in work)]
+    rank = np.argsort(np.lexsort(kinds), kind="stable")
+    return Graph(chained, start, end, blocks, member, room, endless, waits, loses, line, top, rank)
 
 
 def states_of(compiled: CompiledNetwork, graph: Graph, services: list[int]) -> float:
@@ -111,9 +117,10 @@ def choose_parts(compiled: CompiledNetwork, graph: Graph, budget: float) -> list
     """Return sets of neighbouring services, at least one for both ends of every route.
 
     Each pair grows by neighbours as long as it has no more than `budget` states and is not all of
-    what hangs together; three services or more are never solved as one.
+    what hangs together; three services or more are never solved as one. Where two choices are
+    alike, the services' own ranks decide, so that their order in the arrays does not.
     """
-    n = graph.chained.size
+    n, rank = graph.chained.size, graph.rank.tolist()
     near: list[set[int]] = [set() for _ in range(n)]
     for i, j in zip(graph.start.tolist(), graph.end.tolist(), strict=True):
         near[i].add(j)
@@ -122,7 +129,10 @@ def choose_parts(compiled: CompiledNetwork, graph: Graph, budget: float) -> list
     found: list[list[int]] = [[int(s)] for s in np.flatnonzero(graph.chained) if not near[s]]
     for i, j in zip(graph.start.tolist(), graph.end.tolist(), strict=True):
         found.append(_grown(compiled, graph, near, [i, j], size[i], budget))
-    sets = sorted({tuple(sorted(part)) for part in found}, key=len, reverse=True)
+    sets = sorted(
+        {tuple(sorted(part)) for part in found},
+        key=lambda part: (-len(part), sorted(rank[s] for s in part)),
+    )
     kept: list[tuple[int, ...]] = []
     holding: list[list[int]] = [[] for _ in range(n)]
     for part in sets:
@@ -159,8 +169,10 @@ def _grown(
 ) -> list[int]:
     while len(part) < size - 1:
         around = set().union(*(near[s] for s in part)) - set(part)
-        larger = [(states_of(compiled, graph, [*part, j]), j) for j in sorted(around)]
-        states, best = min(larger, default=(math.inf, NONE))
+        larger = [
+            (states_of(compiled, graph, [*part, j]), int(graph.rank[j]), j) for j in sorted(around)
+        ]
+        states, _, best = min(larger, default=(math.inf, NONE, NONE))
         if states > budget:
             break
         part = [*part, best]

@@ -20,6 +20,8 @@ LEAST_WAITING = 0.01
 NEAR_CRITICAL = 0.95
 """Load from which a steady state is far away in time (a convention; Whitt 1989 gives the rate)."""
 
+HELD_UP = 0.005
+"""Share of a service's servers that are blocked from which those upstream feel it in spells."""
 NEAR_FULL = 0.9
 """Share of time without a free place from which a queue outside is told with a warning: there an
 error of 1 % in what can enter is one of 9 % and more in the queue."""
@@ -64,6 +66,7 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
         *calendar_strains(solution.compilation),
         *_near_critical(solution),
         *_near_full(solution),
+        *_held_up_from_afar(solution),
         *_disagreement(solution),
         *turned_away(solution.system, solution.network.time_unit),
         *(str(fault) for fault in solution.network.warnings),
@@ -153,6 +156,29 @@ def _near_full(solution: Solution) -> list[str]:
             f"what can enter (1 % less could enter: about {full / (1 - full):.0f} % more outside); "
             "a simulation or the exact chain would confirm them"
         )
+    return lines
+
+
+def _held_up_from_afar(solution: Solution) -> list[str]:
+    """Warn of lines that jobs two services on hold up: the compressed mode has them too short."""
+    if solution.method != "blocking" or solution.options.get("mode") != "compressed":
+        return []
+    network, table, measures = solution.network, solution.services, solution.measures
+    blocked = table["number_blocked"].to_numpy() / table["servers"].to_numpy()
+    lines = []
+    for position, service in enumerate(table.index):
+        if not 0 < float(table["number_outside"].iloc[position]) < np.inf:
+            continue
+        ahead = measures.blocked_by_to[measures.blocked_by_from == position]
+        held = [int(j) for j in ahead if blocked[j] > HELD_UP]
+        if held:
+            worst = max(held, key=lambda j: blocked[j])
+            lines.append(
+                f"'{network.label(service)}' can be held up by "
+                f"'{network.label(table.index[worst])}', of which {blocked[worst]:.1%} is itself "
+                "blocked further on: such spells can make lines outside several times as long as "
+                "the compressed mode of the method shows; simulate them"
+            )
     return lines
 
 

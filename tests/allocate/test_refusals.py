@@ -35,8 +35,14 @@ def test_resources_against_groups_are_named(clinic):
     assert "2 more of 'rooms'; or 2 fewer servers in the group 'medicine'" in told
 
 
-def test_time_that_is_up_leaves_the_best_found_and_its_gap(clinic):
-    plan = fn.reallocate(clinic, budget=200.0, time_limit=1e-9)
+def test_time_that_is_up_leaves_the_best_found_and_its_gap():
+    rows = [
+        {"name": f"s{i}", "servers": 3 + i % 7, "service_time": 1.0, "cost_per_server": 10.0,
+         "external_arrival_rate": (3 + i % 7) * (0.6 + 0.012 * i)}
+        for i in range(30)
+    ]  # fmt: skip
+    many = fn.Network.from_dict({"network": {"time_unit": "hour"}, "services": rows})
+    plan = fn.reallocate(many, budget=200.0, time_limit=1e-9)  # the first lines leave a gap
     assert plan.status == "stopped"
     assert plan.gap > 1e-3
     assert "stopped at a limit" in plan.how

@@ -1,0 +1,54 @@
+"""Where more comes than a service downstream can serve, what is too much stays outside."""
+
+import numpy as np
+import pytest
+
+import flownet as fn
+
+
+def front_door(places, external_when_full="wait_outside", mode="compressed"):
+    """Ten, thirty and so many servers in a row; an eighth of the arrivals come to the last."""
+    network = fn.Network.from_dict({
+        "network": {"name": "front door", "time_unit": "day"},
+        "services": [
+            {"name": "emergency", "servers": 10, "waiting_room": 0, "service_time": 0.25,
+             "external_arrival_rate": 20.0, "external_when_full": external_when_full},
+            {"name": "ward", "servers": 30, "waiting_room": 0, "service_time": 4.0},
+            {"name": "home", "servers": places, "waiting_room": 0, "service_time": 18.0},
+        ],
+        "routes": [
+            {"from": "emergency", "to": "ward", "routing_probability": 0.25},
+            {"from": "ward", "to": "home", "routing_probability": 0.5},
+        ],
+    })  # fmt: skip
+    return fn.solve(network, method="blocking", mode=mode)
+
+
+@pytest.mark.parametrize("places", [20, 40, 44])
+def test_the_backlog_grows_by_what_the_last_cannot_serve(places):
+    solution = front_door(places)
+    carried = places / 18.0 / 0.125  # jobs a day that keep every place at home working
+    assert solution.services.loc["emergency", "growth_rate"] == pytest.approx(
+        20 - carried, rel=1e-6
+    )
+    assert solution.services.loc["home", "utilization"] == pytest.approx(1.0, rel=1e-6)
+    assert np.isinf(solution.services.loc["emergency", "number_outside"])
+    assert "overloaded" in solution.warnings[0]
+
+
+def test_no_service_works_beyond_its_servers_where_jobs_are_lost():
+    solution = front_door(20, "lost")
+    assert (solution.services["utilization"] <= 1 + 1e-9).all()
+    lost = solution.services.loc["emergency", "loss_rate"]
+    assert lost == pytest.approx(20 - solution.services.loc["emergency", "throughput"])
+
+
+def test_blockages_two_services_on_are_warned_of():
+    solution = front_door(51)
+    assert any("simulate" in line for line in solution.warnings)
+
+
+def test_parts_that_disagree_give_no_answer():
+    """Simulated: 3.9 jobs outside and 2.0 blocked on average; parts of 10 before 30 before 51."""
+    with pytest.raises(fn.errors.MethodError, match="full"):
+        front_door(51, mode="full")
