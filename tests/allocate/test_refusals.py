@@ -37,8 +37,8 @@ def test_resources_against_groups_are_named(clinic):
 
 def test_time_that_is_up_leaves_the_best_found_and_its_gap():
     rows = [
-        {"name": f"s{i}", "servers": 3 + i % 7, "service_time": 1.0, "cost_per_server": 10.0,
-         "external_arrival_rate": (3 + i % 7) * (0.6 + 0.012 * i)}
+        {"name": f"s{i}", "servers": 3 + i % 7, "service_time": 1.0,
+         "cost_per_server": 10.0 + i % 5, "external_arrival_rate": (3 + i % 7) * (0.6 + 0.012 * i)}
         for i in range(30)
     ]  # fmt: skip
     many = fn.Network.from_dict({"network": {"time_unit": "hour"}, "services": rows})
