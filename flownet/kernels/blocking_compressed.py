@@ -85,8 +85,9 @@ def solve_compressed(
     """
     layout = lay_out(compiled)
 
-    def solved(arrays: CompiledNetwork) -> Measures:
-        settled, standing = settle(arrays, layout, tolerance, max_sweeps, start)
+    def solved(arrays: CompiledNetwork, near: Floats | None) -> Measures:
+        begin = start if near is None else near
+        settled, standing = settle(arrays, layout, tolerance, max_sweeps, begin)
         factors = line_factors(arrays, layout, settled.flows, settled.held, settled.chains)
         return to_measures(arrays, layout, settled, factors, standing)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.optimize import brentq
 
 from flownet.kernels.blocking_compressed_flows import Layout
 from flownet.kernels.compiled import (
@@ -18,13 +19,17 @@ from flownet.kernels.compiled import (
 
 TOO_MUCH = 1e-9
 """Work beyond all servers by less than this share of them is rounding."""
-ROUNDS = 60
-UNCONVERGED = 1
+HELD_BACK = 7.0
+"""Doors held back to a thousandth, in logarithms, without effect are the wrong doors."""
+NEARLY = 1e-6
+"""The same once the doors are held back, since fixed points are found to a tolerance."""
+CONVERGED, UNCONVERGED = 0, 1
+
+Solve = Callable[[CompiledNetwork, Floats | None], Measures]
+"""A network, and where to look first for its fixed point."""
 
 
-def held_to_capacity(
-    compiled: CompiledNetwork, layout: Layout, solve: Callable[[CompiledNetwork], Measures]
-) -> Measures:
+def held_to_capacity(compiled: CompiledNetwork, layout: Layout, solve: Solve) -> Measures:
     """Return the measures of `solve`, with no service at work beyond its servers.
 
     The chains of a full service and of the servers held for it end at a largest number, and so show
@@ -39,29 +44,38 @@ def held_to_capacity(
     layout : Layout
         Of the same.
     solve : callable
-        A compiled network in, its measures out.
+        A compiled network and ``rest`` of a like one in, its measures out.
     """
+    first = solve(compiled, None)
+    over = np.flatnonzero(_load(compiled, first) > 1.0 + TOO_MUCH)
+    if over.size == 0:
+        return first
     waits = compiled.external_when_full == WAIT_OUTSIDE
     doors = layout.finite & (waits | (compiled.external_when_full == LOST))
+    doors &= np.any([_upstream(compiled, layout, j) for j in over.tolist()], axis=0)
     doors &= compiled.external_arrival_rate.sum(axis=1) > 0
-    share = np.ones(doors.size)
-    measures, excess = solve(compiled), np.inf
-    for _ in range(ROUNDS):
-        load = _load(compiled, measures)
-        worst = int(load.argmax())
-        excess = float(load[worst]) - 1.0
-        if excess <= TOO_MUCH:
-            break
-        reaching = doors & _upstream(compiled, layout, worst)
-        if not reaching.any():
-            break
-        share = np.where(reaching, share / (1.0 + excess), share)
-        less = compiled.external_arrival_rate * share[:, None]
-        measures = solve(compiled._replace(external_arrival_rate=less))
-    if excess > TOO_MUCH:
+
+    rest: list[Floats | None] = [None]
+
+    def held_back(by: float) -> tuple[Floats, Measures, float]:
+        less = compiled.external_arrival_rate * np.where(doors, np.exp(-by), 1.0)[:, None]
+        measures = solve(compiled._replace(external_arrival_rate=less), rest[-1])
+        if measures.status == CONVERGED:
+            rest.append(measures.rest)
+        return less, measures, float(_load(compiled, measures).max()) - 1.0
+
+    least, most, excess = 0.0, 0.0, float(_load(compiled, first).max()) - 1.0
+    less, measures = compiled.external_arrival_rate, first
+    while excess > TOO_MUCH and doors.any() and most < HELD_BACK:
+        least, most = most, most + max(2.0 * np.log1p(excess), 1e-6)
+        less, measures, excess = held_back(most)
+    if excess < -TOO_MUCH:
+        by = brentq(lambda by: held_back(by)[2], least, most, xtol=1e-12, disp=False)
+        less, measures, excess = held_back(by + 1e-11)
+    if excess > NEARLY:
         status = max(UNCONVERGED, measures.status)
         return measures._replace(status=status, residual=max(measures.residual, excess))
-    kept_out = compiled.external_arrival_rate * (1.0 - share)[:, None]
+    kept_out = compiled.external_arrival_rate - less
     piling = np.where(waits[:, None], kept_out, 0.0)
     return measures._replace(
         arrival_rate=measures.arrival_rate + kept_out,
