@@ -16,6 +16,7 @@ from flownet.kernels.exact_layout import Layout
 from flownet.kernels.exact_moves import enter, present, settle
 from flownet.kernels.exact_store import (
     FULL,
+    NO_ROOM_FOR_STATES,
     STATES,
     TRANSITIONS,
     Store,
@@ -108,7 +109,8 @@ def follow_all(packed: Packed, scratch: Scratch, store: Store, max_states: int) 
     while True:
         walk(packed.whole, packed.figures, scratch.whole, scratch.rates, store, np.zeros(0))
         known, moves = int(store.size[STATES]), int(store.size[TRANSITIONS])
-        if known > max_states or (store.size[FULL] == 1 and store.states.shape[0] > max_states):
+        crowded = store.size[FULL] == NO_ROOM_FOR_STATES and store.states.shape[0] > max_states
+        if known > max_states or crowded:
             message = f"more than {max_states} states can be reached"
             raise ParameterError(message, "max_states")
         if store.size[FULL] == 0:

@@ -17,7 +17,8 @@ Rows = NDArray[np.int32]
 STATES = 0
 TRANSITIONS = 1
 EXPLORED = 2  # states whose events have all been run
-FULL = 3  # whether an array had no room
+FULL = 3  # whether an array had no room, and which
+NO_ROOM_TO_MOVE, NO_ROOM_FOR_STATES = 1, 2
 SIZES = 4
 
 MASK = (1 << 63) - 1
@@ -117,7 +118,7 @@ def find_or_add(states: Slots, table: Rows, size: Integers, w: Integers) -> int:
         place = (place + 1) & mask
     known = size[STATES]
     if known >= states.shape[0]:
-        size[FULL] = 1
+        size[FULL] = NO_ROOM_FOR_STATES
         return -1
     for slot in range(slots):
         states[known, slot] = w[STATE + slot]

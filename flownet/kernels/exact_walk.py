@@ -24,6 +24,7 @@ from flownet.kernels.exact_moves import ask, pull, settle, vacate
 from flownet.kernels.exact_store import (
     EXPLORED,
     FULL,
+    NO_ROOM_TO_MOVE,
     STATES,
     TRANSITIONS,
     Store,
@@ -137,7 +138,7 @@ def _store(store: Store, w: Integers, rate: float) -> None:
     target = find_or_add(store.states, store.table, size, w)
     place = size[TRANSITIONS]
     if place >= store.target.shape[0]:
-        size[FULL] = 1
+        size[FULL] = max(size[FULL], NO_ROOM_TO_MOVE)
     marked = store.mark.shape[0] > 0
     if size[FULL] == 0 and (marked or target != size[EXPLORED]):
         if marked:
@@ -223,7 +224,7 @@ def walk(
         row += 1
         if counting:
             continue
-        if size[FULL] == 1:
+        if size[FULL] > 0:
             size[STATES] = known
             size[TRANSITIONS] = moves
             return

@@ -122,3 +122,22 @@ def test_simulation_and_chain_fit_the_same_law(scv):
     second = 2.0 * phases.start @ inverse @ inverse.sum(axis=1)
     assert first == pytest.approx(law.mean)
     assert second / first**2 - 1.0 == pytest.approx(law.scv)
+
+
+def test_a_limit_of_exactly_the_states_there_are_is_enough():
+    """Six classes share two services of four places: C(10, 4) numbers present at each."""
+    classes, states = [f"class {k}" for k in range(6)], math.comb(10, 4) ** 2
+    shared = {"servers": 2, "capacity": 4, "discipline": "ps"}
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "classes": {name: {} for name in classes},
+        "services": [
+            {"name": "first", "service_time": 0.3, **shared,
+             "external_arrival_rate": dict.fromkeys(classes, 0.3)},
+            {"name": "second", "service_time": 0.4, "when_full": "lost", **shared},
+        ],
+        "routes": [{"from": "first", "to": "second", "routing_probability": 0.5}],
+    })  # fmt: skip
+    assert f"{states:,} states" in repr(fn.exact_chain(network, max_states=states))
+    with pytest.raises(fn.errors.ParameterError, match="max_states"):
+        fn.exact_chain(network, max_states=states - 1)
