@@ -239,6 +239,7 @@ def test_counts_that_are_wrong_are_refused(rows, options, error, words):
 
 
 def test_being_blocked_is_told_from_service_by_when_the_next_place_was_free():
+    pytest.importorskip("surpyval", reason="open stays are fitted by surpyval, an extra")
     network = fn.Network.from_dict({
         "network": {"time_unit": "hour"},
         "services": [

@@ -6,6 +6,7 @@ seeds are fixed.
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 from scipy.linalg import expm
 
 import flownet as fn
@@ -99,7 +100,7 @@ def test_shared_servers_change_at_once():
             for _ in range(120):
                 path.append(path[-1] @ step)
             law = path[-1]
-            means.append(np.trapezoid(np.array(path) @ n, dx=0.1) / 12)
+            means.append(trapezoid(np.array(path) @ n, dx=0.1) / 12)
     agrees(simulated(made, cycles=400).services, "number_present", float(np.mean(means)))
 
 
