@@ -166,8 +166,11 @@ def _held_up_from_afar(solution: Solution) -> list[str]:
     network, table, measures = solution.network, solution.services, solution.measures
     blocked = table["number_blocked"].to_numpy() / table["servers"].to_numpy()
     lines = []
+    unlimited = ~np.isfinite(solution.compilation.arrays.capacity)
+    inside = np.where(unlimited, table["number_waiting"].to_numpy(), 0.0)
+    lines_of = table["number_outside"].to_numpy() + inside
     for position, service in enumerate(table.index):
-        if not 0 < float(table["number_outside"].iloc[position]) < np.inf:
+        if not 0 < lines_of[position] < np.inf:
             continue
         ahead = measures.blocked_by_to[measures.blocked_by_from == position]
         held = [int(j) for j in ahead if blocked[j] > HELD_UP]
@@ -176,8 +179,8 @@ def _held_up_from_afar(solution: Solution) -> list[str]:
             lines.append(
                 f"'{network.label(service)}' can be held up by "
                 f"'{network.label(table.index[worst])}', of which {blocked[worst]:.1%} is itself "
-                "blocked further on: such spells can make lines outside several times as long as "
-                "the compressed mode of the method shows; simulate them"
+                "blocked further on: such spells can make lines without limit several times as "
+                "long as the compressed mode of the method shows; simulate them"
             )
     return lines
 

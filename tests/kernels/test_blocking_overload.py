@@ -48,6 +48,25 @@ def test_blockages_two_services_on_are_warned_of():
     assert any("simulate" in line for line in solution.warnings)
 
 
+def test_a_line_inside_without_limit_is_warned_of_too():
+    """Simulated: 18 present at triage, where the compressed mode has 7."""
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "day"},
+        "services": [
+            {"name": "triage", "servers": 3, "service_time": 0.1, "external_arrival_rate": 22},
+            {"name": "scan", "servers": 2, "waiting_room": 3, "service_time": 0.08,
+             "service_scv": 0.5},
+            {"name": "theatre", "servers": 4, "waiting_room": 6, "service_time": 0.3},
+        ],
+        "routes": [
+            {"from": "triage", "to": "scan", "routing_probability": 0.8},
+            {"from": "scan", "to": "theatre", "routing_probability": 0.7},
+        ],
+    })  # fmt: skip
+    warnings = fn.solve(network, method="blocking", mode="compressed").warnings
+    assert any("'triage' can be held up by 'scan'" in line for line in warnings)
+
+
 def test_parts_that_disagree_give_no_answer():
     """Simulated: 3.9 jobs outside and 2.0 blocked on average; parts of 10 before 30 before 51."""
     with pytest.raises(fn.errors.MethodError, match="full"):
