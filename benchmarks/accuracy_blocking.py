@@ -200,8 +200,8 @@ def errors_table(
         lines.append(f"| {NAMES[field]} | {' | '.join(cells)} |")
     lost = ", ".join(f"{mode} {number}" for mode, number in zip(modes, failed, strict=True))
     return "\n".join(
-        [*lines, "", f"{len(told)} networks; left out since a mode did not converge or found "
-         f"overload where there is none: {lost}.", ""]
+        [*lines, "", f"{len(told)} networks; left out since a mode did not converge, gave no "
+         f"answer or found overload where there is none: {lost}.", ""]
     )  # fmt: skip
 
 
