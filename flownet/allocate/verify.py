@@ -63,6 +63,17 @@ class Verification:
     def _repr_html_(self) -> str:
         return html_of_text(repr(self))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the gains and the verdict as plain values for JSON; None where not simulated."""
+        figures = {name: getattr(self, name) for name in ("gain_simulated", "halfwidth")}
+        return {
+            "verdict": self.verdict,
+            "measure": self.measure,
+            "gain_promised": self.gain_promised,
+            "gain_verified": self.gain_verified,
+            **{name: None if math.isnan(value) else value for name, value in figures.items()},
+        }
+
 
 def verify(plan: Plan, options: dict[str, Any], *, simulated: bool) -> Verification:
     """Return what a plan gains; see `Plan.verify`."""

@@ -1,0 +1,5 @@
+"""``python -m flownet.cli``: the shell command without its script."""
+
+from flownet.cli import main
+
+main()
