@@ -18,7 +18,12 @@ from flownet.kernels.blocking_compressed_flows import (
     transit_by_class,
     with_times,
 )
-from flownet.kernels.blocking_compressed_measures import Settled, to_measures
+from flownet.kernels.blocking_compressed_measures import (
+    Settled,
+    room_of,
+    standing_lines,
+    to_measures,
+)
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_streams import (
     falls,
@@ -470,19 +475,20 @@ def _waiting_slopes(point: Point, weights: Weights) -> dict[str, Floats]:
         "admitted": flows.admitted,
         "lines": _lines(point),
     }
-    servers, finite = point.compiled.servers, point.layout.finite
+    servers, room = point.compiled.servers, room_of(point.compiled, point.layout)
+    lined = inputs["lines"].sum(axis=1) > 0.0
 
     def outputs(given: dict[str, Floats]) -> list[Floats]:
         longer = spreads(given["busy"] / servers, servers, given["scv"])
-        one = np.where(finite, 1.0, given["factor"])
-        inside = given["waiting"] * one
-        beyond = given["factor"] * (given["waiting"] + given["outside"]) - inside
-        outside = np.where(finite, np.maximum(beyond, 0.0), 0.0)
+        factor = given["factor"] * longer
+        inside, outside = standing_lines(
+            given["waiting"], given["outside"], factor, longer, room, lined
+        )
         part = [
             by / np.maximum(by.sum(axis=1, keepdims=True), 1e-300)
             for by in (given["admitted"], given["lines"])
         ]
-        return [(longer * inside)[:, None] * part[0], (longer * outside)[:, None] * part[1]]
+        return [inside[:, None] * part[0], outside[:, None] * part[1]]
 
     own = [weights.number_waiting, weights.number_outside]
     return row_pullback(outputs, inputs, list(inputs), own)

@@ -16,7 +16,14 @@ from flownet.kernels.blocking_compressed_flows import (
 )
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_sweep import spreads
-from flownet.kernels.compiled import NOTHING, WAIT_OUTSIDE, CompiledNetwork, Floats, Measures
+from flownet.kernels.compiled import (
+    NOTHING,
+    WAIT_OUTSIDE,
+    Booleans,
+    CompiledNetwork,
+    Floats,
+    Measures,
+)
 
 GROWING = 1e-9
 """A backlog that grows by less than this share of what is admitted counts as rounding."""
@@ -90,6 +97,40 @@ def to_measures(
     )
 
 
+def room_of(compiled: CompiledNetwork, layout: Layout) -> Floats:
+    """Return (n,) the places to wait in; inf where there is no limit."""
+    servers = np.where(layout.finite, compiled.servers, 0.0)
+    return np.asarray(np.where(layout.finite, compiled.capacity - servers, np.inf))
+
+
+def standing_lines(
+    waiting: Floats,
+    outside: Floats,
+    factor: Floats,
+    longer: Floats,
+    room: Floats,
+    lined: Booleans,
+) -> tuple[Floats, Floats]:
+    r"""Return who waits inside and outside where lines are `factor` times those of the chain.
+
+    Inside without limit, all do. Where R places are followed by a line outside (`lined`), the jobs
+    in line are taken as geometric, w = L (1 - r^R): with the chance that anybody is in line as it
+    is, (1 - r) L, a longer line L stands outside, and no more than R wait inside. Where there is no
+    line outside, those inside are `longer` times as many and R at most.
+    """
+    split = lined & np.isfinite(room) & (outside > 0.0)
+    roomy = split & (waiting > 0.0) & (room > 0.0)
+    every, places = np.where(split, waiting + outside, 1.0), np.where(roomy, room, 1.0)
+    beyond = np.where(roomy, outside, 1.0) / every
+    with np.errstate(divide="ignore"):
+        anybody = -np.expm1(np.log(beyond) / places)  # 1 - r of the chain
+        through = np.exp(places * np.log1p(-np.minimum(anybody / factor, 1.0)))  # r^R when longer
+    through = np.where(roomy, through, 1.0)
+    alone = np.minimum(waiting * np.where(np.isinf(room), factor, longer), room)
+    inside = np.where(split, every * factor * (1.0 - through), alone)
+    return inside, np.where(split, every * factor * through, 0.0)
+
+
 def _backlogs(
     compiled: CompiledNetwork, layout: Layout, settled: Settled, factors: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
@@ -99,11 +140,12 @@ def _backlogs(
     lines = lines + transit_by_class(layout, flows)
     part = [by / np.maximum(by.sum(axis=1, keepdims=True), 1e-300)
             for by in (flows.admitted, lines)]  # fmt: skip
-    inside = chains.waiting * np.where(layout.finite, 1.0, factors)
-    beyond = np.where(layout.finite, factors * (chains.waiting + chains.outside) - inside, 0.0)
     longer = spreads(chains.busy / compiled.servers, compiled.servers, flows.scv)
-    waiting = (longer * inside)[:, None] * part[0]
-    outside = (longer * np.maximum(beyond, 0.0))[:, None] * part[1]
+    line, beyond = standing_lines(
+        chains.waiting, chains.outside, factors * longer, longer, room_of(compiled, layout),
+        lines.sum(axis=1) > 0.0,
+    )  # fmt: skip
+    waiting, outside = line[:, None] * part[0], beyond[:, None] * part[1]
     piling, leaves = flows.admitted - flows.done, chains.gives_up[:, None]
     grows = chains.ratio[:, None] >= 1.0
     every = np.maximum(piling.sum(axis=1, keepdims=True), np.maximum(leaves, 1e-300))
