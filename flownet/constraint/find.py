@@ -14,6 +14,7 @@ from flownet.constraint.attribution import Held, flow_attribution, flow_parts
 from flownet.constraint.blame import Seen, blame, both_sides
 from flownet.constraint.limits import ThroughputLimit, throughput_limit
 from flownet.constraint.relief import Progress, relief_of
+from flownet.constraint.second_look import SecondLook, leaders, second_look
 from flownet.display import html_of_text
 from flownet.errors import UnconvergedError
 from flownet.network.model import Network, ServiceName
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from flownet.constraint.confidence import Confidence
     from flownet.network.compile import Compilation
 
-SAME_EXACT, SAME_APPROXIMATE = 0.01, 0.10
-"""Services whose elasticity is within this share of the leader's cannot be told from it: rounding
-where the method is exact; its measured error in elasticities where it is not (docs/accuracy.md)."""
 SEEN = 0.05
 """A service is named a symptom from this share of the total delay seen on."""
 
@@ -50,6 +48,10 @@ class Finding:
         where none does.
     constraint_set : tuple
         The constraint and those that cannot be told from it.
+    second_look : SecondLook or None
+        What the exact chain said where the method could not tell the constraint, or where its
+        answer was odd; where it could be asked, the constraint, elasticities and relief of
+        `ranking` are the chain's.
     symptoms : tuple
         Services outside the set where at least a twentieth of all delay is seen, most of it held
         up elsewhere; most delay first.
@@ -71,6 +73,7 @@ class Finding:
     symptoms: tuple[ServiceName, ...]
     ranking: pd.DataFrame = dataclasses.field(repr=False)
     throughput_limit: ThroughputLimit
+    second_look: SecondLook | None = dataclasses.field(default=None, repr=False)
     confidence: Confidence | None = None
 
     @cached_property
@@ -226,7 +229,9 @@ def find_constraint(
     -----
     Elasticities come from one adjoint solve (see `sensitivities`), where the method has one, else
     from two more solutions a service. Relief is exact: one more solution a service, of the 400
-    with the largest elasticity at most (nan for the others); by product form of all.
+    with the largest elasticity at most (nan for the others); by product form of all. Where an
+    approximate method cannot tell the constraint and the exact chain has few states (5,000 at
+    most), the chain is asked.
     """
     check_goal(goal)
     solution = solve(network, method, **options)
@@ -237,7 +242,12 @@ def find_constraint(
     relief = relief_of(solution, goal, value, progress)
     held = flow_parts(solution.measures)
     ranking = _ranking(solution, relief.elasticity, relief.relief, held)
-    constraint_set = _constraint_set(ranking, exact=solution.exact)
+    look = second_look(solution, goal, ranking["elasticity"])
+    exact = solution.exact
+    if look is not None and look.table is not None:
+        exact, table = True, look.table
+        ranking = _ranking(solution, table["elasticity"].to_numpy(), table["relief"].to_numpy(), held)
+    constraint_set = leaders(ranking["elasticity"], exact=exact)
     confidence = None
     if uncertainty is not None:
         from flownet.constraint.confidence import confidence_of  # scipy.stats takes its time
@@ -253,6 +263,7 @@ def find_constraint(
         symptoms=_symptoms(ranking, solution, held, constraint_set),
         ranking=ranking,
         throughput_limit=_limit(solution.compilation),
+        second_look=look,
         confidence=confidence,
     )
 
@@ -290,15 +301,6 @@ def _ranking(solution: Solution, elasticity: Any, relief: Any, held: Held) -> pd
     )
     limited = np.isfinite(services["servers"].to_numpy())
     return frame[limited].sort_values("elasticity", ascending=False, kind="stable")
-
-
-def _constraint_set(ranking: pd.DataFrame, *, exact: bool) -> tuple[ServiceName, ...]:
-    """Return the services with the largest elasticity, and those that cannot be told from it."""
-    if ranking.empty or not ranking["elasticity"].iloc[0] > 0:
-        return ()
-    leader = ranking["elasticity"].iloc[0]
-    same = SAME_EXACT if exact else SAME_APPROXIMATE
-    return tuple(ranking.index[ranking["elasticity"] >= (1 - same) * leader])
 
 
 def _symptoms(

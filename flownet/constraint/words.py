@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from flownet.constraint.second_look import leaders
 from flownet.display import figure
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def _constraint(finding: Finding) -> str:
         + ", ".join(_name(finding, name) for name in finding.constraint_set)
         + ", which cannot be told apart"
     )
+    there = f"at {_name(finding, leader)}" if others else "there"
     return (
-        f"{which}: 1 % more capacity there {change} {verb} by {row['elasticity']:.2g} %, and one "
+        f"{which}: 1 % more capacity {there} {change} {verb} by {row['elasticity']:.2g} %, and one "
         f"more {_server(finding, leader)} by {figure(float(row['relief']))} {_unit(finding)}."
     )
 
@@ -114,6 +116,7 @@ def summary(finding: Finding) -> str:
     standing = f"  method {solution.method} ({kind}); servers are enough for {limit}"
     warnings = solution.warnings
     last = f"  warning: {warnings[0]}" if warnings else "  no warnings"
+    standing += _looked(finding)
     if finding.confidence is not None:
         standing += f"; {_sure(finding)}"
     seen = _where_it_is_seen(finding) if finding.constraint is not None else ""
@@ -126,6 +129,21 @@ def summary(finding: Finding) -> str:
             last,
         ]
     )
+
+
+def _looked(finding: Finding) -> str:
+    """Return what the exact chain said where the method could not tell."""
+    look = finding.second_look
+    if look is None:
+        return ""
+    if look.table is None:
+        return "; not sure: .simulated() tries the leading services, .other_methods the methods"
+    now = leaders(look.table["elasticity"], exact=True)
+    if len(now) > 1:
+        return "; the exact chain cannot tell them apart either"
+    if now and now[0] not in look.before:
+        return f"; told by the exact chain (this method would name {_name(finding, look.before[0])})"
+    return "; told by the exact chain"
 
 
 def _sure(finding: Finding) -> str:
@@ -236,15 +254,29 @@ def explain(finding: Finding) -> str:
         "negative where more capacity upstream only moves the queue. Beside it, .flow follows "
         "every held place to the work that holds it: this explains who holds whose places, and "
         "does not find the constraint.",
+        *_second(finding),
         finding.solution.explain(),
     ]
     return "\n".join(lines)
+
+
+def _second(finding: Finding) -> list[str]:
+    """Return the second look in a sentence, where there was one."""
+    look = finding.second_look
+    if look is None:
+        return []
+    text = f"Second look: by method '{finding.solution.method}', {look.why}"
+    if look.table is None:
+        return [f"{text}; the exact chain cannot be asked ({look.why_not})."]
+    return [f"{text}; the constraint, elasticities and relief are those of the exact chain, the "
+            "rest is the method's."]  # fmt: skip
 
 
 def plain_values(finding: Finding) -> dict[str, Any]:
     """Return the finding as plain values for JSON, tables as lists of rows."""
     from flownet.solvers.tables import records
 
+    look = {} if finding.second_look is None else {"second_look": finding.second_look.to_dict()}
     sure = {} if finding.confidence is None else {"confidence": finding.confidence.to_dict()}
     asked = {"attribution": records(finding.attribution)} if finding.attributed else {}
     return {
@@ -259,6 +291,7 @@ def plain_values(finding: Finding) -> dict[str, Any]:
         **({"flow": records(finding.flow)} if len(finding.ranking) <= WIDEST else {}),
         "throughput_limit": records(finding.throughput_limit.to_dict()),
         "solution": finding.solution.to_dict(),
+        **look,
         **sure,
         **asked,
     }

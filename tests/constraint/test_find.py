@@ -163,3 +163,48 @@ def test_a_finding_goes_to_json():
     finding = fn.find_constraint(line(short_last=True))
     text = json.dumps(finding.to_dict(), allow_nan=False)
     assert json.loads(text)["constraint"] == "last"
+
+
+def nearly_alike(first=1.0, second=1.0, **more):
+    """Return two services in a row that lose who finds them full, the first perhaps slower."""
+    services = [
+        {"name": "a", "servers": 2, "service_time": first, "external_arrival_rate": 2.0},
+        {"name": "b", "servers": 2, "service_time": second},
+    ]
+    services = [each | {"waiting_room": 1, "when_full": "lost"} | more for each in services]
+    for each in services:
+        if "service_distribution" in each:
+            del each["service_time"]
+    routes = [{"from": "a", "to": "b"}]
+    return fn.Network.from_dict(
+        {"network": {"time_unit": "day"}, "services": services, "routes": routes}
+    )
+
+
+def test_what_an_approximate_method_cannot_tell_the_exact_chain_is_asked():
+    network = nearly_alike(1.0, 1.03)
+    finding = fn.find_constraint(network, "throughput")
+    assert set(finding.second_look.before) == {"a", "b"}
+    chain = fn.find_constraint(network, "throughput", "exact")
+    assert chain.second_look is None
+    assert finding.constraint_set == chain.constraint_set
+    for column in ("elasticity", "relief"):
+        table = finding.ranking[column]
+        assert table.to_dict() == pytest.approx(chain.ranking[column].to_dict())
+    assert "told by the exact chain" in repr(finding)
+    assert "too near to each other" in finding.explain()
+    assert finding.to_dict()["second_look"]["before"] == list(finding.second_look.before)
+
+
+def test_where_the_chain_cannot_be_asked_the_finding_says_that_it_is_not_sure():
+    law = {"service_distribution": {"family": "lognormal", "mean": 1.0, "scv": 2.0}}
+    network = nearly_alike(**law)
+    finding = fn.find_constraint(network, "throughput")
+    assert len(finding.constraint_set) == 2
+    assert finding.second_look.table is None
+    assert "not sure" in repr(finding)
+    assert finding.second_look.why_not in finding.explain()
+
+
+def test_a_clear_constraint_needs_no_second_look():
+    assert fn.find_constraint(nearly_alike(1.0, 3.0), "throughput").second_look is None
