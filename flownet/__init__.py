@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flownet.constraint.regions import SaturationRegions, saturation_regions
     from flownet.constraint.sensitivity import Sensitivities, sensitivities
     from flownet.constraint.stages import ConstraintPath, constraint_path
+    from flownet.constraint.week import ConstraintWeek, constraint_week
     from flownet.errors import FlownetError, NetworkError
     from flownet.network.model import Network, check
     from flownet.network.uncertainty import Samples, draw_samples
@@ -74,6 +75,8 @@ _PLACES = {
     "Sensitivities": "flownet.constraint.sensitivity",
     "constraint_path": "flownet.constraint.stages",
     "ConstraintPath": "flownet.constraint.stages",
+    "constraint_week": "flownet.constraint.week",
+    "ConstraintWeek": "flownet.constraint.week",
     "five_steps": "flownet.constraint.focusing",
     "FiveSteps": "flownet.constraint.focusing",
     "draw_samples": "flownet.network.uncertainty",
@@ -115,6 +118,7 @@ __all__ = [
     "ArrivalCounts",
     "Comparison",
     "ConstraintPath",
+    "ConstraintWeek",
     "DemandLimit",
     "Design",
     "EstimatedNetwork",
@@ -149,6 +153,7 @@ __all__ = [
     "closed_bounds",
     "compare",
     "constraint_path",
+    "constraint_week",
     "demand_limit",
     "draw_samples",
     "exact_chain",

@@ -25,6 +25,7 @@ from flownet.solvers.solve import solve
 
 if TYPE_CHECKING:
     from flownet.constraint.confidence import Confidence
+    from flownet.constraint.week import ConstraintWeek
     from flownet.network.compile import Compilation
 
 SEEN = 0.05
@@ -125,6 +126,19 @@ class Finding:
         are; each service is charged with what it changes on the way (`path_causes`).
         """
         return blame(self.solution, self.goal, seen, caused)
+
+    @cached_property
+    def week(self) -> ConstraintWeek:
+        """The constraint by time of the cycle of the network's calendars; see `constraint_week`.
+
+        Raises
+        ------
+        ParameterError
+            Where the network has no calendar.
+        """
+        from flownet.constraint.week import week_of
+
+        return week_of(self.solution, self.goal)
 
     @cached_property
     def other_methods(self) -> pd.DataFrame:
@@ -246,7 +260,9 @@ def find_constraint(
     exact = solution.exact
     if look is not None and look.table is not None:
         exact, table = True, look.table
-        ranking = _ranking(solution, table["elasticity"].to_numpy(), table["relief"].to_numpy(), held)
+        ranking = _ranking(
+            solution, table["elasticity"].to_numpy(), table["relief"].to_numpy(), held
+        )
     constraint_set = leaders(ranking["elasticity"], exact=exact)
     confidence = None
     if uncertainty is not None:

@@ -142,7 +142,8 @@ def _looked(finding: Finding) -> str:
     if len(now) > 1:
         return "; the exact chain cannot tell them apart either"
     if now and now[0] not in look.before:
-        return f"; told by the exact chain (this method would name {_name(finding, look.before[0])})"
+        first = _name(finding, look.before[0])
+        return f"; told by the exact chain (this method would name {first})"
     return "; told by the exact chain"
 
 

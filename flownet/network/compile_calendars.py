@@ -80,6 +80,33 @@ def scheduled_servers(servers: Floats, calendars: Calendars) -> Floats:
     return means
 
 
+def means_between(edges: Floats, ends: Floats, values: Floats) -> Floats:
+    """Return the means of a calendar between times that rise, its cycle repeated.
+
+    Parameters
+    ----------
+    edges : array (k + 1,), T
+        At least 0.
+    ends, values : array (m,)
+        Of the steps of the calendar; the last end is the length of its cycle.
+
+    Returns
+    -------
+    array (k,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> means_between(np.array([0.0, 1.0, 3.0]), np.array([2.0]), np.array([4.0]))
+    array([4., 4.])
+    """
+    stops = np.concatenate([[0.0], ends])
+    sums = np.concatenate([[0.0], np.cumsum(np.diff(stops) * values)])
+    rounds = np.floor(edges / ends[-1])
+    done = rounds * sums[-1] + np.interp(edges - rounds * ends[-1], stops, sums)
+    return np.asarray(np.diff(done) / np.diff(edges))
+
+
 def _laid_out(calendars: Mapping[int, Calendar], count: int) -> tuple[Integers, Floats, Floats]:
     """Return where the steps of each of `count` owners begin, their ends and their values."""
     sizes = np.zeros(count + 1, np.int64)

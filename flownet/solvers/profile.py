@@ -9,11 +9,12 @@ import pandas as pd
 
 from flownet.errors import Fault, ParameterError
 from flownet.kernels import simulation_memory as at
-from flownet.kernels.compiled import Calendars, Floats
+from flownet.kernels.compiled import Floats
 from flownet.kernels.simulation import SimulationRun
 from flownet.kernels.simulation_profile_setup import Profile
 from flownet.network.calendars import common_cycle
 from flownet.network.compile import Compilation
+from flownet.network.compile_calendars import means_between
 from flownet.network.model import Network
 from flownet.units import SECONDS
 
@@ -68,17 +69,29 @@ def profile_of(
     if not 0.0 < length < math.inf:
         message = "must be a finite time above 0 (the network has no calendar to take it from)"
         raise ParameterError([Fault("simulate", "cycle", str(cycle), message)])
-    width = _default_step(network, length) if step is None else float(step)
-    steps = length / width if 0.0 < width <= length else math.nan
-    if math.isnan(steps) or abs(steps - round(steps)) > ROUNDING * steps or steps > MOST_STEPS:
-        message = (
-            f"must be above 0 and go into the cycle of {length:g} a whole number of times, at most "
-            f"{MOST_STEPS}"
-        )
-        raise ParameterError([Fault("simulate", "step", str(step), message)])
+    width = step_of("simulate", network, length, step)
     if cycle is None and step is None and horizon / width > MOST_PASSED:
         return None
-    return Profile(round(steps), length / round(steps))
+    return Profile(round(length / width), width)
+
+
+def step_of(where: str, network: Network, cycle: float, step: float | None) -> float:
+    """Return the length of a step that goes into a cycle; by default an hour if it can be.
+
+    Raises
+    ------
+    ParameterError
+        Where the cycle is not made of whole steps, or of too many.
+    """
+    width = _default_step(network, cycle) if step is None else float(step)
+    steps = cycle / width if 0.0 < width <= cycle else math.nan
+    if math.isnan(steps) or abs(steps - round(steps)) > ROUNDING * steps or steps > MOST_STEPS:
+        message = (
+            f"must be above 0 and go into the cycle of {cycle:g} a whole number of times, at most "
+            f"{MOST_STEPS}"
+        )
+        raise ParameterError([Fault(where, "step", str(step), message)])
+    return cycle / round(steps)
 
 
 def _default_step(network: Network, cycle: float) -> float:
@@ -130,16 +143,7 @@ def _servers_by_step(c: Compilation, service: int, starts: Floats, width: float)
     calendars = c.calendars
     if calendars is None or not calendars.steps_of(service):
         return np.full(starts.shape, c.arrays.servers[service])
-    before = np.array([_worked(calendars, service, float(time)) for time in starts])
-    after = np.array([_worked(calendars, service, float(time) + width) for time in starts])
-    servers: Floats = np.round((after - before) / width, 9)
-    return servers
-
-
-def _worked(calendars: Calendars, service: int, time: float) -> float:
-    """Return the integral of the servers of a calendar from time 0."""
     span = slice(*calendars.server_start[service : service + 2])
-    ends = np.concatenate([[0.0], calendars.server_ends[span]])
-    sums = np.concatenate([[0.0], np.cumsum(np.diff(ends) * calendars.server_values[span])])
-    rounds, rest = divmod(time, ends[-1])
-    return float(rounds * sums[-1] + np.interp(rest, ends, sums))
+    edges = np.append(starts, starts[-1] + width)
+    means = means_between(edges, calendars.server_ends[span], calendars.server_values[span])
+    return np.asarray(np.round(means, 9))

@@ -31,8 +31,8 @@ def periodic_means(
     most = max(piece.servers for piece in pieces)
     states = [(n, b) for n in range(places + 1) for b in range(min(n, most) + 1)]
     number = {state: k for k, state in enumerate(states)}
-    steps, fills = [], []
-    for piece in pieces:
+    known = {}
+    for piece in dict.fromkeys(pieces):
         rates, full = np.zeros((len(states), len(states))), np.zeros(len(states))
         limit = places if room is None else min(places, piece.servers + room)
         for (n, b), k in number.items():
@@ -49,8 +49,8 @@ def periodic_means(
         block = np.zeros((2 * len(states), 2 * len(states)))
         block[: len(states), : len(states)] = rates
         block[: len(states), len(states) :] = np.eye(len(states))
-        steps.append(expm(block * piece.length)[: len(states)])
-        fills.append(full)
+        known[piece] = expm(block * piece.length)[: len(states)], full
+    steps, fills = zip(*(known[piece] for piece in pieces), strict=True)
     law = np.zeros(len(states))
     law[0] = 1.0
     jobs, busy = np.array(states, float).T
