@@ -217,8 +217,8 @@ def of_constraints(count: int | None) -> str:
         f"{sum(c.blocking for c in cases)} with blocking); goal: throughput. The truth is the "
         f"service whose rate raised by 10 % gains most; clear where that is {CLEAR:g} times the "
         f"second's ({len(clear)} networks). {passed} more were passed over (more than "
-        f"{MOST_STATES} states, or overload). As it answers: where the approximate method leaves the "
-        f"constraint open, the exact chain of up to {STATES} states is asked "
+        f"{MOST_STATES} states, or overload). As it answers: where the approximate "
+        f"method leaves the constraint open, the exact chain of up to {STATES} states is asked "
         f"({sum(c.looked for c in cases)} networks).",
         "",
         "| rule | right | right where clear | gain missed on average | with blocking | without |",

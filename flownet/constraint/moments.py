@@ -38,7 +38,7 @@ class Pieces(NamedTuple):
     @property
     def lengths(self) -> Floats:
         """(k,) T."""
-        return np.diff(self.edges)
+        return np.asarray(np.diff(self.edges))
 
     @property
     def cycle(self) -> float:
@@ -179,7 +179,7 @@ def backlogs(arrays: CompiledNetwork, pieces: Pieces) -> Floats:
     too_few = (spare.sum(axis=0) < -SAME * pieces.cycle) & ~endless
     jobs[:, too_few] = np.inf
     jobs[:, ~keeps(arrays)] = 0.0
-    return jobs
+    return np.asarray(jobs)
 
 
 def keeps(arrays: CompiledNetwork) -> Booleans:

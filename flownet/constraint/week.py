@@ -177,12 +177,12 @@ class ConstraintWeek:
             "further on, and fill slow services slowly, as in a network of endless servers.",
             "What the constraint of an hour rests on:",
             *kinds,
-            "Limits: right where queues settle faster than the calendars change. Where they take longer "
-            "(column unsettled), real ones peak later and lower than shown. Waiting does not delay "
-            "what comes on to other services; losses thin it as in the time mean. What is left from "
-            "hours before is counted as a fluid, at each service by itself. Who comes to a closed "
-            "service is counted as growth there, and blocks nobody. A simulation (.profile) is the "
-            "judge.",
+            "Limits: right where queues settle faster than the calendars change. Where they take "
+            "longer (column unsettled), real ones peak later and lower than shown. Waiting does "
+            "not delay what comes on to other services; losses thin it as in the time mean. What "
+            "is left from hours before is counted as a fluid, at each service by itself. Who comes "
+            "to a closed service is counted as growth there, and blocks nobody. A simulation "
+            "(.profile) is the judge.",
         ])  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
