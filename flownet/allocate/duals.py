@@ -13,8 +13,7 @@ RANGED = ("balance[", "budget", "resource[", "group_min[", "group_max[", "protec
 
 def duals_of(model: Model, solution: ProgramSolution) -> dict[str, float]:
     """Return the duals by name: rows that people know, bounds of servers, limits of exchanges."""
-    lines = tuple(f"{family.name}_cut[" for family in model.families)
-    shown = {name: dual for name, dual in solution.duals.items() if not name.startswith(lines)}
+    shown = dict(solution.duals)
     reduced, given = solution.reduced_costs, model.given
     values = solution.values
     for i in model.servers:

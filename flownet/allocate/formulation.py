@@ -15,7 +15,7 @@ import numpy as np
 from flownet.allocate.cases import Case
 from flownet.allocate.linearise import Curve, Cuts, whole_step_above
 from flownet.allocate.problem import Given
-from flownet.kernels.compiled import Floats
+from flownet.kernels.compiled import Floats, Integers
 from flownet.programs import Program, Row, Variable
 
 _ALMOST_ONE = 1.0 - 1e-6
@@ -38,8 +38,8 @@ class Family:
         Which case.
     value : dict
         The variable of each service.
-    lines : dict
-        How many lines each service has so far.
+    curves : numpy.ndarray
+        (n,) the program's curve of each service that has lines, -1 of the others.
     """
 
     name: str
@@ -47,7 +47,11 @@ class Family:
     weight: Floats
     case: int = 0
     value: dict[int, Variable] = field(default_factory=dict)
-    lines: dict[int, int] = field(default_factory=dict)
+    curves: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        """Begin without lines."""
+        object.__setattr__(self, "curves", np.full(self.weight.size, -1))
 
 
 @dataclass
@@ -103,29 +107,28 @@ class Model:
 def decision_variables(model: Model) -> None:
     """Add servers within their bounds, purchases where there is a price, and moves."""
     given, program = model.given, model.program
-    offset = model.offset
-    for i in given.limited:
-        # whole by its balance row already; said here too, since HiGHS 1.15 has cut off optima
-        # where its presolve had to find that out
-        model.servers[i] = program.variable(
-            model.named("servers", i),
-            float(given.low[i]),
-            float(given.high[i]),
-            integer=given.integer and offset[i] == 0,
-        )
-        if not math.isnan(given.price[i]):
-            name = model.named("bought", i)
-            model.bought[i] = program.variable(name, integer=given.integer)
-        if not math.isnan(given.refund[i]):
-            name = model.named("released", i)
-            model.released[i] = program.variable(name, integer=given.integer)
-    table, seen = given.exchanges, dict[str, int]()
+    limited = given.limited
+    # whole by its balance row already; said here too, since HiGHS 1.15 has cut off optima
+    # where its presolve had to find that out
+    whole = given.integer & (model.offset[limited] == 0)
+    names = [model.named("servers", i) for i in limited]
+    found = program.variables(names, given.low[limited], given.high[limited], integer=whole)
+    model.servers.update(zip(limited, found, strict=True))
+    for kind, known, price in (
+        ("bought", model.bought, given.price),
+        ("released", model.released, given.refund),
+    ):
+        priced = [i for i in limited if not math.isnan(price[i])]
+        names = [model.named(kind, i) for i in priced]
+        found = program.variables(names, integer=given.integer)
+        known.update(zip(priced, found, strict=True))
+    labels, seen = [], dict[str, int]()
+    table = given.exchanges
     for k in range(len(table)):
         label = f"moved[{table.label(k)}]"
         seen[label] = seen.get(label, 0) + 1
-        name = label if seen[label] == 1 else f"{label} {seen[label]}"
-        limit = float(table.limit[k])
-        model.moved.append(program.variable(name, 0.0, limit, integer=given.integer))
+        labels.append(label if seen[label] == 1 else f"{label} {seen[label]}")
+    model.moved += program.variables(labels, 0.0, table.limit, integer=given.integer)
     if given.integer:
         parts = table.rate != np.floor(table.rate)
         for i in sorted({int(end) for end in table.end[parts]}):
@@ -135,19 +138,29 @@ def decision_variables(model: Model) -> None:
 
 def curve_variables(model: Model) -> None:
     """Add the variables that lie above the curves of delay and, where there are any, of loss."""
-    given = model.given
-    for k, case in enumerate(given.cases):
-        kinds = (("delay", case.curve), ("loss", case.loss_curve))
-        for name, curve in kinds:
-            if curve is not None:
-                weight = importance(case) if name == "delay" else np.ones(len(given.names))
-                model.families.append(Family(name, curve, weight, k))
+    model.families += families_of(model.given)
     for family in model.families:
-        load = given.cases[family.case].load
-        for i in given.limited:
-            if family.weight[i] > 0 and load[i] > 0:
-                name = model.in_case(family.name, given.names[i], family.case)
-                family.value[i] = model.program.variable(name)
+        services = wanted(model.given, family)
+        names = [model.in_case(family.name, model.given.names[i], family.case) for i in services]
+        found = model.program.variables(names)
+        family.value.update(zip(services, found, strict=True))
+
+
+def families_of(given: Given) -> list[Family]:
+    """Return the curves of delay and, where there are any, of loss, without variables yet."""
+    families = []
+    for k, case in enumerate(given.cases):
+        if case.curve is not None:
+            families.append(Family("delay", case.curve, importance(case), k))
+        if case.loss_curve is not None:
+            families.append(Family("loss", case.loss_curve, np.ones(len(given.names)), k))
+    return families
+
+
+def wanted(given: Given, family: Family) -> list[int]:
+    """Return the services whose curve counts."""
+    counts = (family.weight > 0) & (given.cases[family.case].load > 0)
+    return [i for i in given.limited if counts[i]]
 
 
 def importance(case: Case) -> Floats:
@@ -245,20 +258,12 @@ def stability(model: Model, services: list[int]) -> None:
 
 
 def curve_cuts(model: Model, family: Family, cuts: Cuts) -> None:
-    """Keep delay above lines that touch its curve: d_i - f'(k) c_i >= f(k) - f'(k) k.
-
-    Lines steeper than 1 are divided by the root of their slope, which keeps the two coefficients
-    of like size near saturation.
-    """
-    rows = []
-    for i, slope, intercept in zip(*(column.tolist() for column in cuts), strict=True):
-        family.lines[i] = line = family.lines.get(i, 0) + 1
-        size = max(1.0, math.sqrt(abs(slope)))
-        terms = [(family.value[i], 1.0 / size), (model.servers[i], -slope / size)]
+    """Keep delay above lines that touch its curve: d_i - f'(k) c_i >= f(k) - f'(k) k."""
+    known = family.curves
+    for i in np.unique(cuts.service[known[cuts.service] < 0]).tolist():
         label = model.in_case(f"{family.name}_cut", model.given.names[i], family.case)
-        name = f"{label[:-1]}, {line}]"
-        rows.append(Row(name, terms, ">=", intercept / size))
-    model.program.constraints(rows)
+        known[i] = model.program.curve(label, family.value[i], model.servers[i])
+    model.program.lines(known[cuts.service], cuts.slope, cuts.intercept)
 
 
 def one_knot(model: Model, i: int, points: Floats) -> list[Variable]:

@@ -11,7 +11,7 @@ from flownet.allocate.formulation import Model
 from flownet.allocate.terms import Sum
 from flownet.errors import Fault, ParameterError
 from flownet.kernels.compiled import Floats
-from flownet.programs import Variable
+from flownet.programs import Sense, Variable
 
 # ------------------------------------------------------------------------------------- variables
 
@@ -76,13 +76,13 @@ def group_maximum(model: Model) -> None:
             _limit(model, f"group_max[{each.name}]", each, "<=", each.high)
 
 
-def _limit(model: Model, name: str, each: Sum, sense: str, side: float) -> None:
+def _limit(model: Model, name: str, each: Sum, sense: Sense, side: float) -> None:
     pairs = [(v, float(each.use[i])) for i, v in model.servers.items() if each.use[i] > 0]
     if not pairs and math.isfinite(side):
         message = "uses no service with finitely many servers"
         raise ParameterError([Fault(name, "", "", message)])
     if math.isfinite(side):
-        model.program.constraint(name, pairs, sense, side)  # type: ignore[arg-type]
+        model.program.constraint(name, pairs, sense, side)
 
 
 def changed_up(model: Model, most: Floats) -> None:

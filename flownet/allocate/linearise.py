@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,8 @@ Values are those of a delay (or a loss) that falls as servers are added, convex 
 servers, ``inf`` where they are not enough.
 """
 
-_START = (0.6, 1.0, 1.5)
+FEW_STARTS = (0.6, 1.0, 1.5)
+STARTS = (0.4, 0.6, 0.8, 1.0, 1.25, 1.7, 2.5)
 """Starting points lie so many times as far above the load as where money is well spent."""
 _FAR = 1e6
 _HALVINGS = 40
@@ -199,11 +200,17 @@ def likely_servers(
 
 
 def starting_points(
-    services: Integers, servers: Floats, load: Floats, low: Floats, high: Floats, likely: Floats
+    services: Integers,
+    servers: Floats,
+    load: Floats,
+    low: Floats,
+    high: Floats,
+    likely: Floats,
+    factors: Sequence[float] = STARTS,
 ) -> tuple[Integers, Floats]:
     r"""Return the first points to touch: the present, and around where money is well spent.
 
-    .. math:: c = a + \beta\,(c^* - a), \qquad \beta = 0.6,\ 1,\ 1.5
+    .. math:: c = a + \beta\,(c^* - a)
 
     Parameters
     ----------
@@ -213,6 +220,8 @@ def starting_points(
         Present servers, offered load, and the bounds within which the points are kept.
     likely : array, shape (n,)
         c*, see `likely_servers`.
+    factors : sequence of float
+        beta.
 
     Returns
     -------
@@ -221,17 +230,15 @@ def starting_points(
     """
     load, low, high = load[services], low[services], high[services]
     spare = np.maximum(likely[services] - load, 0.1 * np.sqrt(load))
-    points = [servers[services], *(load + beta * spare for beta in _START)]
-    pairs = {
-        (int(i), float(c))
-        for column in points
-        for i, c in zip(services, np.clip(column, low, high), strict=True)
-    }
-    ordered = sorted(pairs)
-    return (
-        np.array([i for i, _ in ordered], dtype=np.int64),
-        np.array([c for _, c in ordered], dtype=np.float64),
-    )
+    # not nearer to the load, where lines are so steep that they say nothing of the rest
+    now = np.maximum(servers[services], load + min(factors) / 2 * spare)
+    points = [now, *(load + beta * spare for beta in factors)]
+    owner = np.tile(services, len(points))
+    where = np.clip(np.concatenate(points), np.tile(low, len(points)), np.tile(high, len(points)))
+    order = np.lexsort((where, owner))
+    owner, where = owner[order], where[order]
+    fresh = (np.diff(owner, prepend=-1) != 0) | (np.diff(where, prepend=-1.0) != 0)
+    return owner[fresh], where[fresh]
 
 
 def region_of_interest(load: Floats, low: Floats, high: Floats) -> Floats:
@@ -311,9 +318,11 @@ def bent_between(curve: Curve, services: Integers, low: Floats, high: Floats) ->
     lines, values = tangents(curve, owner, points.ravel())
     value, slope = values.reshape(points.shape), lines.slope.reshape(points.shape)
     intercept = lines.intercept.reshape(points.shape)
+    # each tangent below its neighbors' points makes the slopes rise, and so all tangents lie below
     bent = np.zeros(services.size, dtype=bool)
-    for k in range(_SEEN):  # every line against one point of its curve
-        line = intercept + slope * points[:, [k]]
-        known = value[:, [k]]
-        bent |= (line > known + _tolerance(known, slope * points[:, [k]])).any(axis=1)
+    for here, there in ((slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))):
+        line = intercept[:, here] + slope[:, here] * points[:, there]
+        known = value[:, there]
+        above = line > known + _tolerance(known, slope[:, here] * points[:, there])
+        bent |= above.any(axis=1)
     return services[bent]

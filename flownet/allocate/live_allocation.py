@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 from flownet.allocate import formulation_goals as goals
+from flownet.allocate.answer import solution_of
+from flownet.allocate.course import Course, Effort, plan_of
 from flownet.allocate.duals import duals_of
 from flownet.allocate.problem import AllocationProblem, AllocationSolution
-from flownet.allocate.refine import Course, Effort, cut, plan_of
-from flownet.allocate.separable import best_course, solution_of
+from flownet.allocate.refine import cut
+from flownet.allocate.separable import best_course
 from flownet.errors import Fault, ParameterError
 
 
@@ -52,7 +54,7 @@ class LiveAllocation:
         if problem.integer or problem.goal == "throughput":
             message = "is solved again for divisible servers and goals of delay or cost only"
             raise ParameterError([Fault("allocation", "integer", str(problem.integer), message)])
-        self._effort = Effort(gap, 0, None, "auto")
+        self._effort = Effort(gap, 0, None, "auto", ranges=False)
         found = best_course(problem, self._effort)
         if found is None or not found.curved.size:
             message = "leaves services overloaded, or has no curve: solve each budget by itself"
@@ -80,7 +82,7 @@ class LiveAllocation:
     def _moved_to(self, budget: float) -> Course:
         model, curved = self._course.model, self._course.curved
         model.given = model.given._replace(budget=budget)
-        self._effort = Effort(self._effort.gap, 0, None, "auto")
+        self._effort = Effort(self._effort.gap, 0, None, "auto", ranges=False)
         for i, variable in model.servers.items():
             if self._course.tidied:
                 low, high = float(model.given.low[i]), float(model.given.high[i])

@@ -8,13 +8,13 @@ import math
 import numpy as np
 
 from flownet.allocate.climb import problem_around
+from flownet.allocate.course import plan_of
+from flownet.allocate.decisions import decisions
 from flownet.allocate.judge import Judge
 from flownet.allocate.levers import DIVISIBLE
 from flownet.allocate.problem import check_problem
 from flownet.allocate.proposal import Proposal, Search
-from flownet.allocate.refine import plan_of
 from flownet.allocate.search import Rules, Start
-from flownet.allocate.separable import decisions
 from flownet.allocate.slopes import difference, part_of
 from flownet.errors import Fault, ParameterError
 from flownet.kernels.compiled import Floats, Integers

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from flownet.allocate import formulation as form
 from flownet.allocate import formulation_goals as form_goals
+from flownet.allocate.branch import branch
+from flownet.allocate.course import MOST_ROUNDS, PROVEN, Course, Effort, drawn, plan_of, tidy
 from flownet.allocate.duals import duals_of, ranges_of
 from flownet.allocate.formulation import Family, Model
 from flownet.allocate.infeasible import no_allocation
 from flownet.allocate.linearise import (
-    Curve,
+    FEW_STARTS,
+    STARTS,
     Cuts,
-    interpolated,
     likely_servers,
     not_convex,
     starting_points,
@@ -27,82 +26,14 @@ from flownet.allocate.linearise import (
     whole_step_below,
 )
 from flownet.allocate.problem import Given
-from flownet.allocate.worth import Values, values_at, worth
+from flownet.allocate.worth import Values, worth
 from flownet.errors import ProgramError
-from flownet.kernels.compiled import Floats, Integers
+from flownet.kernels.compiled import Booleans, Floats, Integers
 from flownet.programs import ProgramSolution
 
-_MOST_ROUNDS = 200
 _MOST_KNOTS = 5000
-_TIDY_NODES = 2000
-_MOST_POLISH = 10
-"""Rounds of branch and bound beyond the gap that is good enough, for the proof of the optimum."""
-PROVEN = 1e-9
-"""Below this gap an allocation is called optimal."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How far to go: the gap that is good enough, nodes for the proof, and seconds in all."""
-
-    gap: float
-    polish: int
-    time_limit: float | None
-    solver: str
-    begun: float = field(default_factory=time.monotonic)
-
-    def left(self) -> float | None:
-        """Return the seconds that may still be spent; None stands for any."""
-        if self.time_limit is None:
-            return None
-        return max(self.time_limit - (time.monotonic() - self.begun), 0.01)
-
-    def over(self, gap: float, rounds: int = 0) -> bool:
-        """Return whether to stop at this gap, after so many rounds since it was good enough."""
-        spent = time.monotonic() - self.begun
-        out_of_time = self.time_limit is not None and spent > self.time_limit
-        return gap <= PROVEN or out_of_time or (gap <= self.gap and rounds >= _MOST_POLISH)
-
-
-class Plan(NamedTuple):
-    """One allocation: what is bought (negative: given up) and moved, and what this leaves."""
-
-    bought: Floats
-    moved: Floats
-    servers: Floats
-    unused: Floats
-
-
-@dataclass
-class Course:
-    """What is known so far about one program; less is better."""
-
-    model: Model
-    plan: Plan
-    value: float = math.inf
-    bound: float = -math.inf
-    rounds: int = 0
-    duals: Mapping[str, float] = field(default_factory=dict)
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Between which right-hand sides a dual stays what it is."""
-    suspects: set[int] = field(default_factory=set)
-    """Services whose curve turned out not to be convex."""
-    curved: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    """Services with lines."""
-    tidied: bool = False
-    """Whether the servers were fixed and the objective changed in the end."""
-
-    @property
-    def gap(self) -> float:
-        """Relative distance between value and bound."""
-        if math.isinf(self.value) or math.isinf(self.bound):
-            return math.inf
-        return abs(self.value - self.bound) / max(abs(self.value), PROVEN)
-
-    def offer(self, plan: Plan, value: float) -> None:
-        """Keep the better plan."""
-        if value < self.value:
-            self.plan, self.value = plan, value
+_BESIDE = ((0.88, 0.94, 1.06, 1.13), (0.97, 1.03))
+"""Where lines are added beside the solution, in the first round and in the others."""
 
 
 class _Touch(NamedTuple):
@@ -140,10 +71,11 @@ def refined(model: Model, services: list[int], effort: Effort) -> Course | None:
         )
     course = Course(model, plan_of(model, solution, whole=False), curved=curved)
     solution = cut(course, solution, curved, effort)
-    course.duals, course.ranges = duals_of(model, solution), ranges_of(model, solution)
+    course.duals = duals_of(model, solution)
+    course.ranges = ranges_of(model, solution) if effort.ranges else {}
     if given.integer and not course.suspects:
         course.value, course.plan = math.inf, plan_of(model, solution, whole=False)
-        if not _branch(course, curved, effort):
+        if not branch(course, curved, effort):
             return None
     if not course.suspects and (given.integer or _may_waste(given, course)):
         tidy(course, effort, fix_servers=True)
@@ -192,11 +124,12 @@ def _add_starting_lines(model: Model, family: Family, curved: Integers) -> None:
     likely = likely_servers(
         given.servers, load, family.weight, given.price, given.money, moved=len(given.exchanges) > 0
     )
-    services, points = starting_points(services, given.servers, load, low, high, likely)
+    factors = FEW_STARTS if given.integer else STARTS  # rows there, pieces here, which cost little
+    services, points = starting_points(services, given.servers, load, low, high, likely, factors)
     if given.integer:
         points = whole_step_above(points, model.offset[services])
     if services.size:
-        cuts, _ = tangents(_curve(model, family), services, points)
+        cuts, _ = tangents(drawn(model, family), services, points)
         form.curve_cuts(model, family, cuts)
 
 
@@ -220,11 +153,6 @@ def within_reach(given: Given, need: Floats, offset: Floats) -> tuple[Floats, Fl
     return low, high
 
 
-def _curve(model: Model, family: Family) -> Curve:
-    """Return the curve that the lines touch: drawn straight between whole steps if need be."""
-    return interpolated(family.curve, model.offset) if model.given.integer else family.curve
-
-
 def _touch(
     model: Model, family: Family, solution: ProgramSolution, curved: Integers, servers: Floats
 ) -> _Touch:
@@ -232,7 +160,7 @@ def _touch(
     services = np.array([i for i in curved.tolist() if i in family.value], dtype=np.int64)
     low = np.maximum(model.given.low, model.need)
     points = np.maximum(servers[services], low[services])
-    cuts, value = tangents(_curve(model, family), services, points)
+    cuts, value = tangents(drawn(model, family), services, points)
     below = solution.array([family.value[i] for i in services.tolist()])
     return _Touch(family, cuts, points, value, family.weight[services] * (value - below))
 
@@ -257,7 +185,7 @@ def cut(
             return solution
         size = abs(course.value) if math.isfinite(course.value) else 1e-6
         share = 0.5 * enough * size / max(1, sum(t.excess.size for t in touches))
-        if course.rounds >= _MOST_ROUNDS or not _add_lines(model, touches, share):
+        if course.rounds >= MOST_ROUNDS or not _add_lines(model, touches, share, course.rounds):
             return solution
         again = model.program.resolve(time_limit=effort.left(), relaxed=True)
         if not again.readable:
@@ -283,8 +211,11 @@ def _seen(model: Model, solution: ProgramSolution, touches: list[_Touch]) -> lis
     return out
 
 
-def _add_lines(model: Model, touches: list[_Touch], share: float) -> bool:
-    """Add the lines that lie above the present solution by more than `share`; False if none."""
+def _add_lines(model: Model, touches: list[_Touch], share: float, round_: int) -> bool:
+    """Add lines where the curves lie more than `share` above the present solution; False if none.
+
+    Divisible servers get some beside as well, since the next solution will not be far.
+    """
     any_line = False
     for touch in touches:
         above = touch.excess > share
@@ -293,7 +224,19 @@ def _add_lines(model: Model, touches: list[_Touch], share: float) -> bool:
             service, slope, intercept = touch.cuts
             lines = Cuts(service[above], slope[above], intercept[above])
             form.curve_cuts(model, touch.family, lines)
+            if not model.given.integer:
+                _add_beside(model, touch, above, _BESIDE[min(round_, len(_BESIDE)) - 1])
     return any_line
+
+
+def _add_beside(model: Model, touch: _Touch, above: Booleans, factors: tuple[float, ...]) -> None:
+    """Add lines at so many times the present distance from the least number of servers."""
+    services, points = touch.cuts.service[above], touch.servers[above]
+    least = np.maximum(model.given.low, model.need)[services]
+    for factor in factors:
+        near = np.minimum(least + factor * (points - least), model.given.high[services])
+        cuts, _ = tangents(drawn(model, touch.family), services, near)
+        form.curve_cuts(model, touch.family, cuts)
 
 
 def _suspects(model: Model, memory: list[list[_Touch]]) -> set[int]:
@@ -312,103 +255,3 @@ def _suspects(model: Model, memory: list[list[_Touch]]) -> set[int]:
         wrong |= not_convex(touch.cuts, points, values)
         found.update(touch.cuts.service[wrong].tolist())
     return found
-
-
-def _branch(course: Course, curved: Integers, effort: Effort) -> bool:
-    """Solve for whole numbers, with the lines that meet there; False where there are none."""
-    model = course.model
-    pieces = _Pieces(model, curved)
-    for shift in (-1.0, 0.0, 1.0):  # around the relaxed solution
-        pieces.add(whole_step_below(course.plan.servers, model.offset) + shift)
-    solution, beyond = None, 0
-    while True:
-        course.rounds += 1
-        solution = whole_solution(model, effort, solution)
-        if solution.status == "infeasible":
-            return False
-        if not solution.readable and math.isfinite(course.value):
-            return True  # out of time: what is known so far stands
-        plan = plan_of(model, solution, whole=True)
-        course.offer(plan, worth(model, values_at(model, plan.servers), plan.servers))
-        course.bound = max(course.bound, min(solution.bound, course.value))
-        beyond += course.gap <= effort.gap
-        if effort.over(course.gap, beyond) or course.rounds >= _MOST_ROUNDS:
-            return True
-        added = [pieces.add(plan.servers + shift) for shift in (-1.0, 0.0)]
-        if not any(added):
-            return True
-
-
-class _Pieces:
-    """The straight pieces of the curves between whole steps that the program has so far."""
-
-    def __init__(self, model: Model, curved: Integers) -> None:
-        self._model = model
-        self._low = np.maximum(model.given.low, model.need)
-        self._curved = curved.tolist()
-        self._known: set[tuple[int, float]] = set()
-
-    def add(self, knots: Floats) -> bool:
-        """Add the pieces to the right of each service's knot; False where all are known."""
-        model, fresh = self._model, []
-        for i in self._curved:
-            key = (i, round(float(knots[i]), 6))
-            if knots[i] >= self._low[i] and key not in self._known:
-                self._known.add(key)
-                fresh.append(i)
-        for family in model.families:
-            services = np.array([i for i in fresh if i in family.value], dtype=np.int64)
-            if services.size:
-                cuts, _ = tangents(_curve(model, family), services, knots[services])
-                form.curve_cuts(model, family, cuts)
-        return bool(fresh)
-
-
-def whole_solution(
-    model: Model, effort: Effort, start: ProgramSolution | None = None
-) -> ProgramSolution:
-    """Return the whole-number solution: to the gap, and in `polish` nodes to the proof."""
-    program = model.program
-    found = program.resolve(time_limit=effort.left(), gap=effort.gap, start=start)
-    if not found.readable or found.gap <= PROVEN or effort.polish <= 0:
-        return found
-    proven = program.resolve(time_limit=effort.left(), nodes=effort.polish, start=found)
-    return proven if proven.readable and proven.gap < found.gap else found
-
-
-def plan_of(model: Model, solution: ProgramSolution, *, whole: bool) -> Plan:
-    """Return the plan that a solution stands for; `whole` rounds what must be whole."""
-    given, table = model.given, model.given.exchanges
-    bought, unused = np.zeros(len(given.names)), np.zeros(len(given.names))
-    bought[list(model.bought)] = solution.array(list(model.bought.values()))
-    moved = solution.array(model.moved)
-    released = np.zeros_like(bought)
-    released[list(model.released)] = solution.array(list(model.released.values()))
-    if whole:
-        bought, moved, released = np.round(bought), np.round(moved), np.round(released)
-    bought, moved = np.maximum(bought, 0.0), np.maximum(moved, 0.0)
-    bought = bought - np.maximum(released, 0.0)
-    servers = given.servers + bought
-    np.subtract.at(servers, table.start, moved)
-    np.add.at(servers, table.end, moved * table.rate)
-    partly = list(model.unused)
-    if whole:
-        unused[partly] = servers[partly] - whole_step_below(servers[partly], model.offset[partly])
-    else:
-        unused[partly] = solution.array(list(model.unused.values()))
-    return Plan(bought, moved, servers - unused, unused)
-
-
-def tidy(course: Course, effort: Effort, *, fix_servers: bool) -> None:
-    """Reach the same servers at least cost and with the fewest changes."""
-    model, course.tidied = course.model, True
-    if fix_servers:
-        for i, variable in model.servers.items():
-            slack = 1e-9 * (1.0 + course.plan.servers[i])
-            near = course.plan.servers[i]
-            model.program.set_bounds(variable, max(near - slack, 0.0), near + slack)
-    form.minimize_effort(model)
-    whole = model.given.integer
-    solution = model.program.resolve(time_limit=effort.left(), nodes=_TIDY_NODES, relaxed=not whole)
-    if solution.readable:
-        course.plan = plan_of(model, solution, whole=whole)

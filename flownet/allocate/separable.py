@@ -10,26 +10,18 @@ import numpy as np
 
 from flownet.allocate import formulation as form
 from flownet.allocate import formulation_goals as goals
-from flownet.allocate import formulation_terms as terms
+from flownet.allocate.answer import solution_of
+from flownet.allocate.branch import whole_solution
 from flownet.allocate.cases import Risk
+from flownet.allocate.course import PROVEN, Course, Effort, plan_of, tidy
+from flownet.allocate.decisions import curves_and_goals, decisions
 from flownet.allocate.duals import duals_of
 from flownet.allocate.formulation import Model
 from flownet.allocate.infeasible import no_allocation
 from flownet.allocate.linearise import bent_at_steps, bent_between, region_of_interest
 from flownet.allocate.problem import AllocationProblem, AllocationSolution, Given, check_problem
-from flownet.allocate.refine import (
-    PROVEN,
-    Course,
-    Effort,
-    Plan,
-    plan_of,
-    refined,
-    tidy,
-    whole_solution,
-    within_reach,
-)
+from flownet.allocate.refine import refined, within_reach
 from flownet.errors import ProgramError
-from flownet.kernels.compiled import Floats
 from flownet.programs import Program, ProgramSolution
 
 _KEPT = 1e-6
@@ -43,6 +35,7 @@ def solve_separable(
     polish: int = 2000,
     time_limit: float | None = None,
     solver: str = "auto",
+    ranges: bool = True,
 ) -> AllocationSolution:
     r"""Return the best purchases and moves, with a proven bound.
 
@@ -61,6 +54,8 @@ def solve_separable(
         Seconds in all; the best allocation found so far is returned with its gap.
     solver : str
         See `Program.solve`.
+    ranges : bool
+        Work out between which limits the duals stand, too.
 
     Returns
     -------
@@ -101,7 +96,7 @@ def solve_separable(
     ([2.0, 6.0], 3.0)
     """
     given = check_problem(problem)
-    effort = Effort(gap, polish, time_limit, solver)
+    effort = Effort(gap, polish, time_limit, solver, ranges)
     if given.goal == "throughput":
         return _throughput(given, effort)
     if given.risk.kind == "regret":
@@ -161,61 +156,17 @@ def _best_of_each(given: Given, effort: Effort) -> tuple[float, ...]:
     return tuple(best)
 
 
-def decisions(given: Given, name: str) -> Model:
-    """Return a program with the decisions and the rows that every goal has."""
-    model = Model(given, Program(name))
-    form.decision_variables(model)
-    terms.term_variables(model)
-    form.balance(model)
-    form.whole_servers(model)
-    terms.resource_limits(model)
-    terms.group_minimum(model)
-    terms.group_maximum(model)
-    terms.whole_shifts(model)
-    terms.targets(model)
-    if model.flags.keys() & {"changed", "opened", "trained"}:
-        most = _most_servers(model)
-        terms.changed_up(model, most)
-        terms.opening(model, most)
-        terms.training(model, most)
-    terms.changed_down(model)
-    terms.most_changed(model)
-    terms.closing(model)
-    form.budget(model)
-    return model
-
-
-def _most_servers(model: Model) -> Floats:
-    """Return (n,) how many servers of each service there could be: all that can be bought or come.
-
-    What a server can become by moves is its best product of rates along the exchanges.
-    """
-    given, table = model.given, model.given.exchanges
-    now = np.where(np.isfinite(given.servers), given.servers, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bought = np.where(given.price > 0, given.money / given.price, 0.0)
-    supply = np.where(given.price == 0, np.maximum(given.high, now), now + bought)
-    becomes = np.ones(now.size)
-    for _ in range(now.size):
-        before = becomes.copy()
-        np.maximum.at(becomes, table.start, table.rate * becomes[table.end])
-        if (becomes == before).all():
-            break
-    return np.full(now.size, float((supply * becomes).sum()))
-
-
 def _looked_over(given: Given) -> Given:
     """Return the problem with the curves marked that are not convex where they may be needed."""
     bent = {i for i in given.limited if not given.convex[i]}
     if bent and not given.integer:
         _refuse_divisible(given, bent)
-    model = Model(given, Program("bounds"))  # of curves only: nothing is solved
-    form.curve_variables(model)
+    model = Model(given, Program("bounds"))  # nothing is solved
     low, high = within_reach(given, model.need, model.offset)
     top = region_of_interest(given.load, low, high)
     bent_in = bent_at_steps if given.integer else bent_between
-    for family in model.families:
-        seen = [i for i in family.value if given.convex[i] and top[i] > low[i]]
+    for family in form.families_of(given):
+        seen = [i for i in form.wanted(given, family) if given.convex[i] and top[i] > low[i]]
         services = np.array(seen, dtype=np.int64)
         if seen:
             bent |= set(bent_in(family.curve, services, low[services], top[services]).tolist())
@@ -254,26 +205,13 @@ def _refuse_divisible(given: Given, services: Iterable[int]) -> NoReturn:
     )
 
 
-def _goals(model: Model) -> None:
-    """Add the curves, the goals, and what limits delay."""
-    form.curve_variables(model)
-    goals.goal_variables(model)
-    if model.scale is not None:
-        form.saturation(model, model.scale)
-    goals.worst_part(model)
-    goals.worst_case(model)
-    goals.tail_excess(model)
-    goals.keep_goals(model)
-    goals.protect_organisations(model)
-
-
 def _stable(given: Given, effort: Effort) -> Course | None:
     """Return the best plan with every service stable, None where there is no such plan."""
 
     def build(given: Given) -> Model:
         model = decisions(given, "allocation")
         form.stability(model, given.limited)
-        _goals(model)
+        curves_and_goals(model)
         return model
 
     return _convexified(given, build, given.limited, effort)
@@ -333,7 +271,7 @@ def _with_backlogs(given: Given, effort: Effort) -> AllocationSolution:
         form.service_limit(model)
         form.backlog(model, least.objective + 1e-8 * size)
         form.stability(model, stable)
-        _goals(model)
+        curves_and_goals(model)
         for family in model.families:
             for i in left & family.value.keys():
                 del family.value[i]
@@ -368,61 +306,6 @@ def _unstable(given: Given, effort: Effort) -> ProgramError:
     """Return what is in conflict where not every service can be stable."""
     model = decisions(given, "stability")
     form.stability(model, given.limited)
-    _goals(model)
+    curves_and_goals(model)
     goals.minimize_goal(model)
     return no_allocation(model.program.solve(effort.solver, effort.left(), relaxed=True), model)
-
-
-def solution_of(
-    course: Course,
-    effort: Effort,
-    growth: Floats | None = None,
-    growth_bound: float = 0.0,
-    left: Iterable[int] = (),
-) -> AllocationSolution:
-    """Return the public form of what was found."""
-    given, plan = course.model.given, course.plan
-    delay = np.zeros(len(given.names))
-    for family in course.model.families:
-        if family.name == "delay" and family.case == 0 and family.value:
-            services = np.array(list(family.value), dtype=np.int64)
-            delay[services], _ = family.curve(services, plan.servers[services])
-    delay[list(left)] = math.inf
-    if course.gap <= PROVEN:
-        status = "optimal"
-    else:
-        status = "within_gap" if course.gap <= effort.gap else "stopped"
-    return AllocationSolution(
-        status=status,
-        servers=plan.servers,
-        bought=plan.bought,
-        moved=plan.moved,
-        unused=plan.unused,
-        spent=_spent(given, plan),
-        objective_value=course.value,
-        objective_bound=course.bound,
-        gap=course.gap,
-        delay=delay,
-        growth=np.zeros(len(given.names)) if growth is None else growth,
-        growth_bound=growth_bound,
-        overloaded=tuple(sorted(left)),
-        duals=course.duals,
-        ranges=course.ranges,
-        not_convex=tuple(np.flatnonzero(~given.convex).tolist()),
-        rounds=course.rounds,
-    )
-
-
-def _spent(given: Given, plan: Plan) -> float:
-    """Return the new money that a plan takes."""
-    money = np.nan_to_num(given.price) * np.maximum(plan.bought, 0.0)
-    money -= np.nan_to_num(given.refund) * np.maximum(-plan.bought, 0.0)
-    paid = float(money.sum() + (given.exchanges.cost * plan.moved).sum())
-    return paid + _fixed_costs(given, plan)
-
-
-def _fixed_costs(given: Given, plan: Plan) -> float:
-    limited = np.isfinite(given.servers)
-    change = np.where(limited, plan.servers - np.where(limited, given.servers, 0.0), 0.0)
-    trained = float(given.exchanges.training[plan.moved > 1e-6].sum())
-    return given.terms.fixed(change) + trained

@@ -329,7 +329,7 @@ def _levels(
 ) -> tuple[tuple[float, float], ...]:
     table = given if isinstance(given, Mapping) else {0: given}
     levels = [
-        (reader.figure(where, measure, size), reader.figure(where, measure, level))
+        (reader.figure(where, measure, size), _level(reader, where, measure, level))
         for size, level in table.items()
     ]
     if not levels:
@@ -337,9 +337,27 @@ def _levels(
     return tuple(sorted(levels)) or ((0.0, 0.0),)
 
 
+def _level(reader: Reader, where: str, measure: str, value: Any) -> float:
+    """Return a level that a measure can have, above none at all."""
+    count = len(reader.faults)
+    level = reader.figure(where, measure, value)
+    if len(reader.faults) > count:
+        return level
+    if measure == "waiting_time":
+        if not math.isfinite(level):
+            reader.fault(where, measure, value, "must be a finite time [T]; leave it out for any")
+    elif level > 1:
+        hint = f"; for {level:g} % write {level / 100:g}" if level <= 100 else ""
+        reader.fault(where, measure, value, f"is a share, so it must be at most 1{hint}")
+    elif level == 0 and measure in {"utilization", "occupancy"}:
+        reader.fault(where, measure, value, "must be above 0: nobody works at none of the time")
+    return level
+
+
 def _within(reader: Reader, where: str, given: Any) -> list[Within]:
     """Return (time, share) or (time, share, class), one or several."""
-    rows = given if given and isinstance(given[0], (tuple, list)) else [given]
+    several = isinstance(given, (tuple, list)) and given and isinstance(given[0], (tuple, list))
+    rows = given if several else [given]
     out = []
     for row in rows:
         if not isinstance(row, (tuple, list)) or len(row) not in {2, 3}:

@@ -2,7 +2,7 @@
 
 from flownet.programs.elastic import cheapest_relaxation
 from flownet.programs.program import Program
-from flownet.programs.rows import Row, Variable
+from flownet.programs.rows import Row, Sense, Variable
 from flownet.programs.solution import ProgramSolution
 
-__all__ = ["Program", "ProgramSolution", "Row", "Variable", "cheapest_relaxation"]
+__all__ = ["Program", "ProgramSolution", "Row", "Sense", "Variable", "cheapest_relaxation"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flownet.errors import Fault, ParameterError, UnknownNameError
 
@@ -77,6 +77,23 @@ class NameBook:
             raise ParameterError([Fault(self.kind, "name", repr(name), message)])
         self._index[name] = len(self._names)
         self._names.append(name)
+
+    def add_all(self, names: Sequence[str]) -> None:
+        """Take new names in, in their order.
+
+        Raises
+        ------
+        ParameterError
+            Where one of them was given before.
+        """
+        fresh = dict(
+            zip(names, range(len(self._names), len(self._names) + len(names)), strict=True)
+        )
+        if len(fresh) < len(names) or not self._index.keys().isdisjoint(fresh):
+            for name in names:
+                self.add(name)
+        self._index |= fresh
+        self._names += names
 
     def index(self, name: str) -> int:
         """Return the number of a name, in the order in which names were given.

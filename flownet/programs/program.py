@@ -7,39 +7,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pulp
-from numpy.typing import ArrayLike
 
 from flownet.errors import Fault, ParameterError, ProgramError
-from flownet.programs.names import NameBook, safe_name
+from flownet.programs.building import Building
+from flownet.programs.by_pulp import PulpProgram
 from flownet.programs.rows import (
-    Column,
-    Kept,
     Pairs,
-    Row,
-    Sense,
     Variable,
     check_limits,
-    compare,
-    finite,
     merged,
     sides,
 )
-from flownet.programs.solution import Floats, Outcome, ProgramSolution
-from flownet.programs.solvers import (
-    choose_solver,
-    expression,
-    make_solver,
-    pulp_outcome,
-)
+from flownet.programs.solution import Outcome, ProgramSolution
+from flownet.programs.solvers import choose_solver, make_solver
 
 
-class Program:
+class Program(Building):
     r"""A linear or mixed-integer program, built by name and solved by HiGHS or another solver.
 
     .. math:: \min\ \text{or}\ \max\ c^T x \quad\text{subject to}\quad
@@ -70,88 +58,11 @@ class Program:
     """
 
     def __init__(self, name: str = "program") -> None:
-        self.name = name
-        self._variables = NameBook("variable")
-        self._constraints = NameBook("constraint")
-        self._whole: list[Variable] = []
-        self._bounds: list[tuple[float, float]] = []
-        self._rows: list[Kept] = []
-        self._sides: list[float] = []
-        self._cost: dict[Variable, float] = {}
-        self._maximize = False
+        super().__init__(name)
         self._solver = "auto"
         self._live: Any = None
         self._live_rows = 0
         self._objective_changed = False
-
-    def __repr__(self) -> str:
-        """Return the program's size."""
-        return (
-            f"Program({self.name!r}: {len(self._bounds)} variables, {len(self._whole)} of them "
-            f"whole, {len(self._rows)} constraints)"
-        )
-
-    # ---------------------------------------------------------------------------------- building
-
-    def variable(
-        self, name: str, low: float = 0.0, high: float = math.inf, *, integer: bool = False
-    ) -> Variable:
-        """Add a variable with bounds and return it.
-
-        Raises
-        ------
-        ParameterError
-            Where the name is taken, a bound is nan, or the bounds cross.
-        """
-        if math.isnan(low) or math.isnan(high) or low > high or low == math.inf:
-            message = f"has bounds {low:g} and {high:g}: the lower may not exceed the upper"
-            raise ParameterError([Fault("variable", "bounds", repr(name), message)])
-        self._variables.add(name)
-        variable = Variable(len(self._bounds))
-        self._bounds.append((float(low), float(high)))
-        if integer:
-            self._whole.append(variable)
-        return variable
-
-    def variables(
-        self,
-        names: Sequence[str],
-        low: ArrayLike = 0.0,
-        high: ArrayLike = math.inf,
-        *,
-        integer: bool = False,
-    ) -> list[Variable]:
-        """Add a variable for each name; bounds are one number or one for each."""
-        lows = np.broadcast_to(np.asarray(low, dtype=np.float64), (len(names),)).tolist()
-        highs = np.broadcast_to(np.asarray(high, dtype=np.float64), (len(names),)).tolist()
-        return [
-            self.variable(name, a, b, integer=integer)
-            for name, a, b in zip(names, lows, highs, strict=True)
-        ]
-
-    def constraint(self, name: str, pairs: Pairs, sense: Sense, right_hand_side: float) -> None:
-        """Add a constraint from (variable, coefficient) pairs; a repeated variable adds up.
-
-        Raises
-        ------
-        ParameterError
-            Where the name is taken, a figure is not finite, or no variable is left.
-        """
-        terms = merged(name, pairs)
-        if not terms or not math.isfinite(right_hand_side):
-            message = (
-                f"has no variable with a coefficient and the right-hand side {right_hand_side:g}: "
-                "it needs at least one, and a finite right-hand side"
-            )
-            raise ParameterError([Fault("constraint", "", repr(name), message)])
-        self._constraints.add(name)
-        self._rows.append(Kept(list(terms), list(terms.values()), sense))
-        self._sides.append(float(right_hand_side))
-
-    def constraints(self, rows: Iterable[Row]) -> None:
-        """Add constraints, one for each row."""
-        for row in rows:
-            self.constraint(row.name, row.pairs, row.sense, row.right_hand_side)
 
     def minimize(self, pairs: Pairs) -> None:
         """Set the objective: the least sum of coefficient times variable."""
@@ -165,7 +76,7 @@ class Program:
         self._cost = merged("objective", pairs)
         self._maximize = maximize
         self._objective_changed = True
-        if self._live is not None and not self._live.knows(list(self._cost)):
+        if self._live is not None and not self._live.bears(self._cost, maximize=maximize):
             self._live = None
 
     def set_right_hand_side(self, name: str, value: float) -> None:
@@ -181,29 +92,12 @@ class Program:
     def set_bounds(self, variable: Variable, low: float, high: float) -> None:
         """Change the bounds of a variable, in the program and in the live model."""
         self._bounds[variable] = (float(low), float(high))
-        if self._live is not None and self._live.knows([variable]):
-            self._live.change_bounds(variable, low, high)
+        if self._live is not None and not self._live.change_bounds(variable, low, high):
+            self._live = None
 
     def write_lp(self, path: str | Path) -> None:
         """Write the program as a readable ``.lp`` file."""
-        problem, _ = self._pulp_problem()
-        problem.writeLP(str(path))
-
-    def columns(self) -> list[Column]:
-        """Return the variables: name, bounds, and whether they are whole numbers."""
-        whole = set(self._whole)
-        return [
-            Column(name, *bounds, v in whole)
-            for v, (name, bounds) in enumerate(zip(self._variables, self._bounds, strict=True))
-        ]
-
-    def kept_rows(self) -> list[Row]:
-        """Return the constraints, repeated variables added up."""
-        rows = zip(self._constraints, self._rows, self._sides, strict=True)
-        return [
-            Row(name, list(zip(row.variables, row.coefficients, strict=True)), row.sense, side)
-            for name, row, side in rows
-        ]
+        self._in_pulp().problem.writeLP(str(path))
 
     # ----------------------------------------------------------------------------------- solving
 
@@ -245,41 +139,23 @@ class Program:
         chosen = self._solver = choose_solver(solver)
         self._live = None
         if chosen == "highs":
-            self._build_live_model()
+            self._build_live_model(pieces=relaxed or not self._whole)
             self._live.run(time_limit, gap, None, relaxed=relaxed)
             return self._live_solution(relaxed=relaxed)
-        problem, columns = self._pulp_problem()
-        try:
-            stats = problem.solve(make_solver(chosen, time_limit, gap, relaxed=relaxed))
-        except pulp.PulpError as error:
-            raise ProgramError(f"the solver '{chosen}' broke off: {error}") from error
         whole = bool(self._whole) and not relaxed
-        outcome = pulp_outcome(problem, stats, columns, self._idle(), gap if whole else None)
+        task = make_solver(chosen, time_limit, gap, relaxed=relaxed)
+        outcome = self._in_pulp().outcome(task, chosen, gap if whole else None)
+        rows = len(self._constraints)
+        outcome = dataclasses.replace(outcome, duals=outcome.duals[:rows])
         if whole:
             outcome = dataclasses.replace(outcome, duals=np.empty(0), reduced_costs=np.empty(0))
         return self._solution(outcome, chosen)
 
-    def _pulp_problem(self) -> tuple[Any, list[Any]]:
-        """Return the program as it stands in PuLP's objects, and its variables."""
-        problem = pulp.LpProblem(
-            safe_name(self.name), pulp.LpMaximize if self._maximize else pulp.LpMinimize
+    def _in_pulp(self) -> PulpProgram:
+        """Return the program as it stands in PuLP's objects."""
+        return PulpProgram(
+            self.name, self.columns(), self.kept_rows(), self._cost, maximize=self._maximize
         )
-        whole = set(self._whole)
-        columns = [
-            problem.add_variable(
-                self._variables.safe(v),
-                finite(low),
-                finite(high),
-                pulp.LpInteger if v in whole else pulp.LpContinuous,
-            )
-            for v, (low, high) in enumerate(self._bounds)
-        ]
-        problem.setObjective(expression([(columns[v], a) for v, a in self._cost.items()]))
-        for index, (row, side) in enumerate(zip(self._rows, self._sides, strict=True)):
-            pairs = zip(row.variables, row.coefficients, strict=True)
-            left = expression([(columns[v], a) for v, a in pairs])
-            problem.addConstraint(compare(left, row.sense, side), self._constraints.safe(index))
-        return problem, columns
 
     def resolve(
         self,
@@ -306,17 +182,21 @@ class Program:
 
         Notes
         -----
-        Where there is no live model (never solved, solved by another solver, or a variable came
-        in since) this is `solve`, with the solver that was used last.
+        Where the live model cannot take in what is new (a variable, whole numbers where curves
+        stood as pieces), it is built anew; where another solver was used last, this is `solve`.
         """
         for name, value in (right_hand_sides or {}).items():
             self.set_right_hand_side(name, value)
-        fresh = self._rows[self._live_rows :]
-        if self._live is None or not all(self._live.knows(row.variables) for row in fresh):
-            return self.solve(self._solver, time_limit, gap, relaxed=relaxed)
         check_limits(time_limit, gap)
+        whole = bool(self._whole) and not relaxed
+        if not self._can_go_on(whole=whole):
+            if choose_solver(self._solver) != "highs":
+                return self.solve(self._solver, time_limit, gap, relaxed=relaxed)
+            self._solver = "highs"
+            self._build_live_model(pieces=not whole)
         self._live.add_rows(self._live_form(self._live_rows))
         self._live_rows = len(self._rows)
+        self._live.add_lines()
         if self._objective_changed:
             self._live.change_objective(self._cost_array(), maximize=self._maximize)
             self._objective_changed = False
@@ -350,15 +230,26 @@ class Program:
         found = self._live.right_hand_side_ranges([self._constraints.index(n) for n in names])
         return {n: (float(low), float(high)) for n, (low, high) in zip(names, found, strict=True)}
 
-    def _build_live_model(self) -> None:
+    def _build_live_model(self, *, pieces: bool) -> None:
         """Hand the whole program to HiGHS in a few calls."""
         from flownet.programs.live import LiveModel  # CBC needs no highspy
 
-        self._live = LiveModel(np.array(self._bounds).reshape(-1, 2), self._whole)
-        self._live.change_objective(self._cost_array(), maximize=self._maximize)
+        cost = self._cost_array()
+        self._live = LiveModel(np.array(self._bounds).reshape(-1, 2), self._whole, self._lines)
         self._live.add_rows(self._live_form(0))
         self._live_rows = len(self._rows)
+        if pieces:
+            self._live.cut_in_pieces(cost, maximize=self._maximize)
+        self._live.change_objective(cost, maximize=self._maximize)
+        self._live.add_lines()
         self._objective_changed = False
+
+    def _can_go_on(self, *, whole: bool) -> bool:
+        """Return whether the live model takes in what came since."""
+        if self._live is None or (whole and self._live.in_pieces):
+            return False
+        fresh = self._rows[self._live_rows :]
+        return self._live.takes_curves() and all(self._live.knows(row.variables) for row in fresh)
 
     def _live_form(self, start: int) -> list[Any]:
         from flownet.programs.live import LiveRow  # CBC needs no highspy
@@ -372,6 +263,8 @@ class Program:
         outcome = self._live.outcome(relaxed=relaxed)
         parts: tuple[str, ...] = ()
         if outcome.status == "infeasible":
+            if self._live.in_pieces:  # which are no part of what is in conflict
+                self._build_live_model(pieces=False)
             parts = self._live.conflict(list(self._constraints), list(self._variables))
             if not parts and self._whole and not relaxed:
                 note = "whole numbers may be what cannot be met"
@@ -384,14 +277,3 @@ class Program:
         return ProgramSolution(
             outcome, tuple(self._variables), tuple(self._constraints), solver, parts
         )
-
-    def _idle(self) -> Floats:
-        """Return the value nearest to zero of each variable: that of one that stands nowhere."""
-        bounds = np.array(self._bounds).reshape(-1, 2)
-        idle: Floats = np.clip(0.0, bounds[:, 0], bounds[:, 1])
-        return idle
-
-    def _cost_array(self) -> Floats:
-        cost: Floats = np.zeros(len(self._bounds))
-        cost[list(self._cost)] = list(self._cost.values())
-        return cost

@@ -43,8 +43,12 @@ class Kept(NamedTuple):
 
 def merged(name: str, pairs: Pairs) -> dict[Variable, float]:
     """Return the pairs with repeated variables added up and zeros left out."""
-    out: dict[Variable, float] = {}
-    for variable, coefficient in pairs:
+    given = list(pairs)
+    out = dict(given)
+    if len(out) == len(given) and math.isfinite(sum(out.values())) and all(out.values()):
+        return out
+    out = {}
+    for variable, coefficient in given:
         if not math.isfinite(coefficient):
             message = f"has the coefficient {coefficient:g}: it must be a finite number"
             raise ParameterError([Fault("constraint", "", repr(name), message)])

@@ -10,10 +10,6 @@ import numpy as np
 import pulp
 
 from flownet.errors import Fault, ProgramError, UnknownNameError
-from flownet.programs.solution import Floats, Outcome, Status
-
-PULP_4: Final = hasattr(pulp.LpProblem, "exported_variables")
-"""PuLP 4 keeps its model in compiled code and returns an object from solve."""
 
 OPTIONS: Final[dict[str, bool | float]] = {
     "output_flag": False,
@@ -22,12 +18,6 @@ OPTIONS: Final[dict[str, bool | float]] = {
     "mip_abs_gap": 1e-9,
     "mip_feasibility_tolerance": 1e-9,
 }
-
-
-def expression(pairs: Sequence[tuple[Any, float]]) -> Any:
-    """Return PuLP's expression of (variable, coefficient) pairs, each variable at most once."""
-    build = pulp.LpAffineExpression.from_list if PULP_4 else pulp.LpAffineExpression
-    return build(pairs)
 
 
 def _highspy() -> Any:
@@ -96,57 +86,3 @@ def make_solver(name: str, time_limit: float | None, gap: float | None, *, relax
     if name == "cbc":
         return pulp.COIN_CMD(path=_cbc_path(), **limits)
     return pulp.getSolver(name, **limits)
-
-
-def pulp_outcome(
-    problem: Any, stats: Any, columns: Sequence[Any], idle: Floats, gap: float | None
-) -> Outcome:
-    """Return what a solver other than HiGHS left in PuLP's objects; the objective comes later.
-
-    Parameters
-    ----------
-    problem : pulp.LpProblem
-        As it stands after ``solve``.
-    stats : object
-        What ``solve`` returned.
-    columns : sequence of pulp.LpVariable
-        The variables in the order in which they were made.
-    idle : array, shape (number of variables,)
-        Values of variables that stand in no row, which PuLP does not hand to the solver.
-    gap : float or None
-        The relative gap that the solver was asked for, where there are whole numbers.
-    """
-    status, bound = _pulp_status(problem, stats)
-    if status not in {"optimal", "stopped"}:
-        return Outcome(status)
-    if status == "stopped" and bound is None:
-        return Outcome("no_solution", note="the solver tells no bound for the solution it found")
-    values = np.array([v.varValue for v in columns], dtype=np.float64)  # None becomes nan
-    values = np.where(np.isnan(values), idle, values)
-    objective = float(pulp.value(problem.objective))
-    if bound is None:
-        sign = -1.0 if problem.sense == pulp.LpMinimize else 1.0
-        bound = objective + sign * (gap or 0.0) * abs(objective)
-        status = "within_gap" if gap else "optimal"
-    reduced = np.array([v.dj for v in columns], dtype=np.float64)
-    duals = np.array([c.pi for c in problem.constraints()], dtype=np.float64)
-    return Outcome(status, objective, bound, values, np.nan_to_num(reduced), np.nan_to_num(duals))
-
-
-def _pulp_status(problem: Any, stats: Any) -> tuple[Status, float | None]:
-    """Return our status, and the bound where the solver tells one, of PuLP 3 or 4."""
-    if PULP_4:
-        status = stats.status.name
-        found, bound = bool(stats.has_solution), stats.best_bound
-    else:
-        status = pulp.LpStatus[problem.status]
-        found, bound = problem.sol_status == pulp.LpSolutionIntegerFeasible, None
-        if status == "Optimal" and found:
-            status = "Stopped"
-    known: dict[str, Status] = {
-        "Optimal": "optimal",
-        "Infeasible": "infeasible",
-        "Unbounded": "unbounded",
-        "Undefined": "failed",
-    }
-    return known.get(status, "stopped" if found else "no_solution"), bound

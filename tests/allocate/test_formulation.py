@@ -23,7 +23,7 @@ from flownet.allocate.linearise import Cuts
 from flownet.allocate.problem import AllocationProblem, Flows, check_problem
 from flownet.allocate.terms import read_terms
 from flownet.programs import Program
-from flownet.programs.solvers import PULP_4
+from flownet.programs.by_pulp import PULP_4
 
 FILES = Path(__file__).resolve().parents[1] / "lp_files"
 NAMES = ("ED", "Ward", "Home care")

@@ -84,9 +84,11 @@ def test_starting_points_keep_to_their_bounds_and_repeat_nothing() -> None:
         low=np.array([0.0, 0.0, 1.5]),
         high=np.array([7.0, 99.0, 99.0]),
         likely=np.array([6.0, 9.0, 3.0]),
+        factors=(0.6, 1.0, 1.5),
     )
+    # the third service has as many servers as load: its first point lies 0.3 of the way up
     assert services.tolist() == [0, 0, 0, 2, 2, 2, 2]
-    assert points == pytest.approx([5.2, 6.0, 7.0, 1.5, 2.2, 3.0, 4.0])
+    assert points == pytest.approx([5.2, 6.0, 7.0, 1.6, 2.2, 3.0, 4.0])
 
 
 def test_likely_servers_are_kleinrocks_where_all_is_bought() -> None:
