@@ -123,7 +123,7 @@ def blocking_gradient(
 def _settled(compiled: CompiledNetwork, measures: Measures) -> Point | None:
     """Return the fixed point, if it is the one that the measures come from."""
     layout = lay_out(compiled)
-    settled, standing = settle(compiled, layout, SHARP, 1000)
+    settled, standing = settle(compiled, layout, SHARP, 1000, measures.rest)
     if standing[0] != 0:
         return None
     factors = line_factors(compiled, layout, settled.flows, settled.held, settled.chains)

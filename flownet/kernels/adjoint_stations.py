@@ -6,7 +6,7 @@ import numpy as np
 
 from flownet.jit import njit
 from flownet.kernels.blocking_compressed_chain import solve_chain
-from flownet.kernels.blocking_compressed_sweep import Given, State, place_of, served_share
+from flownet.kernels.blocking_compressed_sweep import MATCHED, Given, State, place_of, served_share
 from flownet.kernels.compiled import Floats
 
 STEP = 2e-5
@@ -31,7 +31,7 @@ PER_PAIR = 7
 @njit
 def _answer(given: Given, state: State, wait: Floats, held: Floats, j: int, out: Floats) -> None:
     """Fill the figures of j's chain."""
-    chain = solve_chain(place_of(given, state, wait, held, j))
+    chain = solve_chain(place_of(given, state, wait, held, j), MATCHED)
     out[0], out[1], out[2], out[3] = chain.busy, chain.waiting, chain.blocked, chain.outside
     out[4], out[5], out[6], out[7] = chain.vacant, chain.inflow, chain.found_full, chain.wait
     out[8], out[9], out[10] = chain.number, chain.variance, chain.smoothing

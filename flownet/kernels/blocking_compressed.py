@@ -7,10 +7,14 @@ wait for the next place; that wait comes from the chains downstream. A fixed poi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from flownet.kernels.blocking_compressed_chord import Chord, inverse_slopes
 from flownet.kernels.blocking_compressed_flows import (
     Accepted,
+    Flows,
     Layout,
     lay_out,
     solve_class_flows,
@@ -18,18 +22,17 @@ from flownet.kernels.blocking_compressed_flows import (
 from flownet.kernels.blocking_compressed_measures import Settled, to_measures
 from flownet.kernels.blocking_compressed_mixing import Mixing
 from flownet.kernels.blocking_compressed_place import Chain
+from flownet.kernels.blocking_compressed_point import Coordinates
 from flownet.kernels.blocking_compressed_streams import falls, line_factors, standing_spells
-from flownet.kernels.blocking_compressed_sweep import (
-    LONGEST_WAIT,
-    SMALLEST,
-    State,
-    gather,
-    sweep,
-)
+from flownet.kernels.blocking_compressed_sweep import MATCHED, State, gather, sweep
 from flownet.kernels.blocking_overload import held_to_capacity
 from flownet.kernels.compiled import CompiledNetwork, Floats, Measures
 
 CONVERGED, UNCONVERGED, BROKEN = 0, 1, 2
+NOISE = 1e-3
+"""Chains are solved in each sweep to this part of what the last sweep changed."""
+MOST_SLOPES = 600
+"""Numbers in a fixed point whose slopes are found by a sweep each."""
 
 
 def solve_compressed(
@@ -101,57 +104,84 @@ def settle(
     max_sweeps: int,
     start: Floats | None = None,
 ) -> tuple[Settled, tuple[int, int, float]]:
-    """Return the fixed point, and status, sweeps and residual."""
-    n, pairs = compiled.servers.size, layout.upper.size
-    state = State(np.zeros(n), np.zeros(pairs), *np.zeros((3, n)))
-    accepted = Accepted(np.ones(n), np.ones(n))
-    mixing = Mixing(5 * n + pairs)
-    if start is not None and start.size == 6 * n + pairs:
-        accepted, state = _unpacked(layout, start[: 5 * n + pairs], start[5 * n + pairs :])
-    sweeps = 0
+    """Return the fixed point, and status, sweeps and residual.
+
+    Newton's method with the slopes that come with `start`, if there are any, corrected from step to
+    step; Anderson's acceleration where there are none, or they do not help.
+    """
+    place = Coordinates(layout)
+    point, drive, inverse = place.begin(start)
+    search: Chord | Mixing = Mixing(place.size) if inverse is None else Chord(inverse)
+    sweeps, residual = 0, np.inf
     while True:
-        flows = solve_class_flows(compiled, layout, accepted)
-        wait, held, vacant, served, figures = sweep(gather(compiled, layout, flows), state)
-        chains = Chain(*figures.T)
-        varying = standing_spells(compiled, layout, flows, chains)
-        new = State(wait, falls(layout, flows, chains), *varying, chains.drive)
-        point = _packed(layout, accepted, state)
-        image = _packed(layout, Accepted(np.where(layout.refusing, vacant, 1.0), served), new)
-        residual = float(np.abs(image - point).max())
+        seen = look(compiled, layout, place, point, drive, max(NOISE * min(residual, 1.0), MATCHED))
+        residual = float(np.abs(seen.image - point).max())
+        drive = seen.chains.drive
         sweeps += 1
         if not np.isfinite(residual) or residual <= tolerance or sweeps >= max_sweeps:
             break
-        accepted, state = _unpacked(layout, mixing.step(point, image), chains.drive)
+        if search.lost(residual):
+            search = Mixing(place.size)
+        point = place.within(search.step(point, seen.image))
     status = CONVERGED if residual <= tolerance else UNCONVERGED
     if not np.isfinite(residual):
         status = BROKEN
-    below = layout.lower
-    rest = np.concatenate([point, chains.drive])
+    slopes = search.inverse if isinstance(search, Chord) else inverse
+    rest = [point, drive] if slopes is None else [point, drive, slopes.ravel()]
+    return _settled(compiled, layout, seen, np.concatenate(rest)), (status, sweeps, residual)
+
+
+def with_slopes(compiled: CompiledNetwork, measures: Measures) -> Measures:
+    """Return the measures with slopes at their fixed point, from which like ones are found soon.
+
+    They cost a sweep for each number in the fixed point, and are left out where these are many.
+    """
+    layout = lay_out(compiled)
+    place = Coordinates(layout)
+    point, drive, inverse = place.begin(measures.rest)
+    if measures.rest.size == 0 or inverse is not None or place.size > MOST_SLOPES:
+        return measures
+
+    def image(at: Floats) -> Floats:
+        return look(compiled, layout, place, at, drive, MATCHED).image
+
+    inverse = inverse_slopes(image, point, place.lowest, place.highest)
+    if inverse is None:
+        return measures
+    return measures._replace(rest=np.concatenate([point, drive, inverse.ravel()]))
+
+
+class Seen(NamedTuple):
+    """What a sweep from one point shows."""
+
+    image: Floats
+    accepted: Accepted
+    flows: Flows
+    wait: Floats
+    held: Floats
+    chains: Chain[Floats]
+
+
+def look(
+    compiled: CompiledNetwork, layout: Layout, place: Coordinates, point: Floats, drive: Floats,
+    matched: float,
+) -> Seen:  # fmt: skip
+    """Return the image of a point, and all that it was made of."""
+    accepted, state = place.unpacked(point, drive)
+    flows = solve_class_flows(compiled, layout, accepted)
+    wait, held, vacant, served, figures = sweep(gather(compiled, layout, flows), state, matched)
+    chains = Chain(*figures.T)
+    varying = standing_spells(compiled, layout, flows, chains)
+    new = State(wait, falls(layout, flows, chains), *varying, chains.drive)
+    shares = Accepted(np.where(layout.refusing, vacant, 1.0), served)
+    return Seen(place.packed(shares, new), accepted, flows, wait, held, chains)
+
+
+def _settled(compiled: CompiledNetwork, layout: Layout, seen: Seen, rest: Floats) -> Settled:
+    chains, below = seen.chains, layout.lower
     busy = np.maximum(chains.busy, 1e-300)
     crowded = np.minimum((1.0 - chains.vacant) * np.minimum(compiled.servers, 1e9) / busy, 1.0)
     found = chains.found_full[below]
-    settled = Settled(wait[below], found, crowded, accepted, flows, held, chains, rest)
-    return settled, (status, sweeps, residual)
-
-
-def _packed(layout: Layout, accepted: Accepted, state: State) -> Floats:
-    """Return one vector in which steps of like size mean alike."""
-    shares = [np.log(np.maximum(part, SMALLEST)) for part in accepted]
-    waits = np.log1p(state.wait / layout.stay)
-    return np.concatenate([waits, *shares, state.deviation, state.slowness, state.fall])
-
-
-def _unpacked(layout: Layout, vector: Floats, drive: Floats) -> tuple[Accepted, State]:
-    n = layout.stay.size
-    wait, accept, served, deviation, slow, fall = np.split(vector, np.arange(1, 6) * n)
-    lowest = np.log(SMALLEST)
-    shares = Accepted(np.exp(np.clip(accept, lowest, 0.0)), np.exp(np.clip(served, lowest, 0.0)))
-    longest = np.log1p(LONGEST_WAIT)
-    state = State(
-        np.expm1(np.clip(wait, 0.0, longest)) * layout.stay,
-        np.clip(fall, 0.0, 1.0),
-        np.clip(deviation, 0.0, 1.0),
-        np.clip(slow, 0.0, 1.0),
-        drive,
+    return Settled(
+        seen.wait[below], found, crowded, seen.accepted, seen.flows, seen.held, chains, rest
     )
-    return shares, state

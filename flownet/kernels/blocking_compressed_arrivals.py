@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flownet.jit import njit
+from flownet.kernels.blocking_compressed_flows import MOST_ROOM
 from flownet.kernels.blocking_compressed_place import Place
 from flownet.kernels.compiled import Floats
 
@@ -14,8 +15,6 @@ LEAST = 0.02
 """A stream never falls below this part of what it is when nobody is here."""
 MOST_SERVERS = 3000.0
 """Of more servers upstream, all that are left work when there is work."""
-MOST_ROOM = 3000.0
-"""More places to wait are as good as any number."""
 
 
 @njit

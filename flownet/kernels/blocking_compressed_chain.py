@@ -27,7 +27,6 @@ POINTS = 6
 """Numbers of blocked servers that stand for all that are not none."""
 SEARCH = 60
 """Evaluations at most in the search for the drive."""
-MATCHED = 1e-12
 LEAST_DRIVE = -60.0
 """Logarithm of a drive at which nothing comes."""
 
@@ -74,14 +73,16 @@ def _leaving(place: Place, rate: Floats, endless: bool) -> Floats:
     if endless or place.slowness <= 0.0 or place.stuck <= 0.0:
         return leaving
     points, weights = spell_points(place.stuck, place.spread_stuck, 1.0 * place.servers)
-    total, busy = np.zeros(rate.size), np.zeros(rate.size)
+    total, busy, p = np.zeros(rate.size), np.zeros(rate.size), np.empty(rate.size)
     for g in range(points.size):
         if weights[g] <= 0.0:
             continue
-        p = _given(place, rate, points[g])
-        for x in range(rate.size):
-            total[x] += weights[g] * p[x]
-            busy[x] += weights[g] * p[x] * max(min(x, place.servers) - points[g], 0.0)
+        first, last, every = _given(place, rate, points[g], p)
+        part = weights[g] / every
+        for x in range(first, last + 1):
+            weight = part * p[x]
+            total[x] += weight
+            busy[x] += weight * max(min(x, place.servers) - points[g], 0.0)
     for x in range(1, rate.size):
         if total[x] > 1e-280:
             slow = max(busy[x] / total[x], LEAST_WORK * min(x, place.servers)) / place.base
@@ -91,21 +92,30 @@ def _leaving(place: Place, rate: Floats, endless: bool) -> Floats:
 
 
 @njit
-def _given(place: Place, rate: Floats, stuck: float) -> Floats:
-    """Return the chain's probabilities where so many servers are blocked for good."""
-    p = np.zeros(rate.size)
+def _given(place: Place, rate: Floats, stuck: float, p: Floats) -> tuple[int, int, float]:
+    """Find the chain's probabilities where so many servers are blocked for good.
+
+    Returns the first and the last state that it is in, to within `NEGLIGIBLE`, and what those in
+    `p` add up to.
+    """
     first = min(int(np.ceil(stuck)), rate.size - 1)
     p[first] = 1.0
-    total = 1.0
+    total, most = 1.0, 1.0
     for x in range(first + 1, rate.size):
         working = max(min(x, place.servers) - stuck, LEAST_WORK)
-        p[x] = p[x - 1] * rate[x - 1] / (working / place.base + _impatient(place, x))
+        coming = rate[x - 1] * place.base
+        going = working + _impatient(place, x) * place.base
+        p[x] = p[x - 1] * coming / going
         total += p[x]
+        most = max(most, p[x])
+        if p[x] < NEGLIGIBLE * most and coming < 0.9 * going and x > place.places:
+            return first, x, total
         if total > 1e200:
             total *= 1e-200
-            for y in range(x + 1):
+            most *= 1e-200
+            for y in range(first, x + 1):
                 p[y] *= 1e-200
-    return p / total
+    return first, rate.size - 1, total
 
 
 @njit
@@ -305,13 +315,13 @@ def _driven(place: Place, a: float) -> tuple[Chain[float], float]:
 
 
 @njit
-def solve_chain(place: Place) -> Chain[float]:
+def solve_chain(place: Place, matched: float) -> Chain[float]:
     """Return the chain at the drive at which what comes from the blocking services is wanted.
 
     Wanted is what their streams would be at the wait that the chain then gives. Where no drive
     reaches that, all their servers work or wait: the chain at the largest drive. The inflow grows
     with the drive; the root is bracketed from `start` on, and sought by regula falsi (Illinois), in
-    logarithms.
+    logarithms, until inflow and what is wanted agree to `matched`, relatively.
     """
     if place.blocking <= 0.0 or place.places < 0:
         return evaluate(place, 1.0)
@@ -319,23 +329,23 @@ def solve_chain(place: Place) -> Chain[float]:
     a = min(place.start, most)
     chain, fa = _driven(place, a)
     step, b, fb = max(2.0 * abs(fa), 1e-9), a, fa
-    while fb < -MATCHED and b < most:
+    while fb < -matched and b < most:
         a, fa = b, fb
         b = min(b + step, most)
         chain, fb = _driven(place, b)
         step *= 4.0
-    while fa > MATCHED and a > LEAST_DRIVE:
+    while fa > matched and a > LEAST_DRIVE:
         b, fb = a, fa
         a -= step
         chain, fa = _driven(place, a)
         step *= 4.0
-    if fa >= -MATCHED or fb <= MATCHED:
+    if fa >= -matched or fb <= matched:
         return chain
     side = 0.0
     for _ in range(SEARCH):
         c = (a * fb - b * fa) / (fb - fa)
         chain, fc = _driven(place, c)
-        if abs(fc) < MATCHED or b - a < 1e-14:
+        if abs(fc) < matched or b - a < 1e-14:
             break
         if fc < 0.0:
             a, fa = c, fc

@@ -21,6 +21,10 @@ from flownet.kernels.compiled import (
 from flownet.kernels.traffic import solve_traffic
 
 
+MOST_ROOM = 3000.0
+"""More servers or places to wait are as good as any number."""
+
+
 class Layout(NamedTuple):
     """What stays the same from sweep to sweep: routes told apart, pairs of services, an order."""
 
@@ -52,6 +56,26 @@ class Layout(NamedTuple):
     """(n,) a time to measure waits by: the longest mean service among the classes."""
     giving_up: Floats
     """(n,) rate at which a waiting job gives up."""
+    chained: Booleans
+    """(n,) has a limited number of servers, and so a chain."""
+    waits: Booleans
+    """(n,) whoever comes from outside waits where there is no place."""
+    places: Integers
+    """(n,) -1 where unlimited."""
+    waiting_room: Floats
+    """(n,) places beyond the servers; 0 where places are unlimited."""
+    behind: Floats
+    """(n,) servers of all services that it can block."""
+    mine: Integers
+    """Routes that lead to another service or, where places are unlimited, back."""
+    back: Integers
+    """Routes that are loops."""
+    above: Integers
+    """(p,) pairs in the order of their lower service."""
+    first_above: Integers
+    """(n + 1,) where each service's pairs begin in it."""
+    first_below: Integers
+    """(n + 1,) where each service's pairs begin among all, which stand by upper service."""
 
 
 class Accepted(NamedTuple):
@@ -110,6 +134,8 @@ def lay_out(compiled: CompiledNetwork) -> Layout:
     arriving[compiled.overflow_to[compiled.overflow_to >= 0]] = True
     refusing = compiled.when_full != BLOCKED_AFTER_SERVICE
     refusing |= (compiled.external_when_full != WAIT_OUTSIDE) & arriving
+    servers = np.where(np.isfinite(compiled.servers), compiled.servers, MOST_ROOM)
+    above = np.argsort(lower, kind="stable")
     return Layout(
         finite,
         finite & refusing,
@@ -126,6 +152,16 @@ def lay_out(compiled: CompiledNetwork) -> Layout:
         _downstream_first(n, upper, lower),
         np.maximum(compiled.service_time.max(axis=1), 1e-300),
         np.divide(1.0, compiled.patience).min(axis=1),
+        np.isfinite(compiled.servers) & (compiled.discipline != DELAY),
+        ~finite | (compiled.external_when_full == WAIT_OUTSIDE),
+        np.where(finite, compiled.capacity, -1.0).astype(np.int64),
+        np.subtract(compiled.capacity, compiled.servers, out=np.zeros(n), where=finite),
+        np.bincount(lower, weights=servers[upper], minlength=n).astype(np.float64),
+        np.flatnonzero(~loops),
+        np.flatnonzero(loops),
+        above,
+        np.searchsorted(lower[above], np.arange(n + 1)),
+        np.searchsorted(upper, np.arange(n + 1)),
     )
 
 

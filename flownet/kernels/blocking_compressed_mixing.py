@@ -36,6 +36,10 @@ class Mixing:
         self.steps = 0
         self.near = NEAR
 
+    def lost(self, _residual: float) -> bool:
+        """Tell whether to try another way: never, there is none."""
+        return False
+
     def step(self, point: Floats, image: Floats) -> Floats:
         """Return the next point, from the last one and its image."""
         error = image - point

@@ -7,18 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from flownet.jit import njit
-from flownet.kernels.blocking_compressed_arrivals import MOST_ROOM, MOST_SERVERS, carried
-from flownet.kernels.blocking_compressed_chain import solve_chain
+from flownet.kernels.blocking_compressed_arrivals import MOST_SERVERS, carried
+from flownet.kernels.blocking_compressed_chain import SEARCH, solve_chain
 from flownet.kernels.blocking_compressed_flows import Flows, Layout, transit_by_class
 from flownet.kernels.blocking_compressed_place import Chain, Place
-from flownet.kernels.compiled import (
-    DELAY,
-    WAIT_OUTSIDE,
-    Booleans,
-    CompiledNetwork,
-    Floats,
-    Integers,
-)
+from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers
 
 LONGEST_WAIT = 1e9
 """A wait of so many service times counts as endless: the servers that wait have come to rest."""
@@ -26,6 +19,10 @@ SMALLEST = 1e-13
 """Shares below this count as none."""
 UNLIMITED = 1e6
 """Servers, where they are not limited."""
+MATCHED = 1e-12
+"""Inflows that differ by so much, relatively, agree."""
+MOST_OFFERED = 7.0
+"""Logarithm of how many times what is carried may be offered."""
 FIELDS = len(Chain._fields)
 IDLE = Chain(
     0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -89,28 +86,21 @@ class Given(NamedTuple):
 def gather(compiled: CompiledNetwork, layout: Layout, flows: Flows) -> Given:
     """Return what a sweep needs, from the flows."""
     n = compiled.servers.size
-    mine = ~layout.loops
     transit = transit_by_class(layout, flows).sum(axis=1)
-    blocking = np.bincount(layout.lower, weights=flows.pair, minlength=n)
-    every = np.bincount(layout.end[mine], weights=flows.route[mine], minlength=n)
+    blocking = _summed(layout.lower, flows.pair, n)
+    mine, back = layout.mine, layout.back
+    every = _summed(layout.end[mine], flows.route[mine], n)
+    loops = _summed(layout.start[back], flows.route[back], n)
     others = np.maximum(every - blocking - transit, 0.0)
     outside = flows.external.sum(axis=1)
-    waits = ~layout.finite | (compiled.external_when_full == WAIT_OUTSIDE)
-    loops = np.bincount(layout.start[layout.loops], weights=flows.route[layout.loops], minlength=n)
-    free = transit + np.where(waits, outside, 0.0) + np.where(layout.finite, 0.0, others)
-    room = np.full(n, np.inf)
+    free = transit + np.where(layout.waits, outside, 0.0) + np.where(layout.finite, 0.0, others)
+    lost = np.where(layout.waits, 0.0, outside) + np.where(layout.finite, others, 0.0)
+    behind = layout.behind * blocking / np.maximum(blocking + lost, 1e-300)
     limited = layout.finite & (free <= 0)
-    upstream = np.where(np.isfinite(compiled.servers), compiled.servers, MOST_ROOM)[layout.upper]
-    behind = np.bincount(layout.lower, weights=upstream, minlength=n)
-    lost = np.where(waits, 0.0, outside) + np.where(layout.finite, others, 0.0)
-    behind = behind * blocking / np.maximum(blocking + lost, 1e-300)
-    room[limited] = compiled.capacity[limited] - compiled.servers[limited] + behind[limited]
-    services = np.arange(n + 1)
-    above = np.argsort(layout.lower, kind="stable")
     return Given(
         order=layout.order,
-        chained=np.isfinite(compiled.servers) & (compiled.discipline != DELAY),
-        places=np.where(layout.finite, compiled.capacity, -1.0).astype(np.int64),
+        chained=layout.chained,
+        places=layout.places,
         servers=compiled.servers,
         base=flows.work / flows.passes,
         passes=flows.passes,
@@ -118,7 +108,7 @@ def gather(compiled: CompiledNetwork, layout: Layout, flows: Flows) -> Given:
         free=free,
         lost=lost,
         admitted=flows.admitted.sum(axis=1) - loops,
-        room=room,
+        room=np.where(limited, layout.waiting_room + behind, np.inf),
         done=flows.done.sum(axis=1),
         work=flows.work,
         scv=flows.scv,
@@ -128,10 +118,14 @@ def gather(compiled: CompiledNetwork, layout: Layout, flows: Flows) -> Given:
         flow=flows.pair,
         chance=flows.chance,
         cyclic=layout.cyclic,
-        above=above,
-        first_above=np.searchsorted(layout.lower[above], services),
-        first_below=np.searchsorted(layout.upper, services),
+        above=layout.above,
+        first_above=layout.first_above,
+        first_below=layout.first_below,
     )
+
+
+def _summed(place: Integers, weights: Floats, size: int) -> Floats:
+    return np.asarray(np.bincount(place, weights=weights, minlength=size), dtype=np.float64)
 
 
 @njit
@@ -165,13 +159,17 @@ def spreads(rho: Floats, servers: Floats, scv: Floats) -> Floats:
 
 
 @njit
-def sweep(given: Given, state: State) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+def sweep(
+    given: Given, state: State, matched: float = MATCHED
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Solve every chain, those downstream first, with the newest waits.
 
     Parameters
     ----------
     given : Given
     state : State
+    matched : float
+        How well the inflow of each chain agrees with what is wanted, relatively.
 
     Returns
     -------
@@ -198,7 +196,7 @@ def sweep(given: Given, state: State) -> tuple[Floats, Floats, Floats, Floats, F
         if not given.chained[j]:
             continue
         place = place_of(given, state, wait, held, j)
-        chain = solve_chain(place)
+        chain = solve_chain(place, matched)
         for k in range(FIELDS):
             figures[j, k] = chain[k]
         vacant[j] = chain.vacant
@@ -286,28 +284,55 @@ def place_of(given: Given, state: State, wait: Floats, held: Floats, j: int) -> 
 
 @njit
 def _offered(load: float, servers: float, room: float) -> float:
-    """Return the load offered that keeps `load` of the servers at work on average."""
+    """Return the load offered that keeps `load` of the servers at work on average.
+
+    What they do, in logarithms, is concave in what is offered but for corners: the secant from
+    below stays below, or else what it oversteps is found by regula falsi (Illinois).
+    """
     if servers > MOST_SERVERS or load <= 0.0:
         return load
-    low, high = np.log(load), np.log(load) + 7.0
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        if _carried(np.exp(middle), servers, room) < load:
-            low = middle
+    a = np.log(load)
+    wanted, most = a, a + MOST_OFFERED
+    fa = np.log(_carried(load, servers, room)) - wanted
+    b, fb, step = a, fa, -fa
+    while fb < -MATCHED:
+        if b >= most:
+            return float(np.exp(most))
+        before, at = fb, b
+        b = min(b + step, most)
+        fb = np.log(_carried(np.exp(b), servers, room)) - wanted
+        if fb < -MATCHED:
+            a, fa = b, fb
+            rise = (fb - before) / (b - at)
+            step = -fb / rise if rise > 0.0 else most - b
+    c, fc, side = b, fb, 0
+    for _ in range(SEARCH):
+        if abs(fc) < MATCHED or b - a < 1e-14:
+            break
+        c = (a * fb - b * fa) / (fb - fa)
+        fc = np.log(_carried(np.exp(c), servers, room)) - wanted
+        if fc < 0.0:
+            a, fa = c, fc
+            fb, side = (0.5 * fb if side < 0 else fb), -1
         else:
-            high = middle
-    return float(np.exp(0.5 * (low + high)))
+            b, fb = c, fc
+            fa, side = (0.5 * fa if side > 0 else fa), 1
+    return float(np.exp(c))
 
 
 @njit
 def _carried(offered: float, servers: float, room: float) -> float:
     """Return the mean servers at work, linear in the servers between whole numbers."""
-    lost, before, now = 1.0, 0.0, 0.0
-    for m in range(1, int(np.ceil(servers)) + 1):
+    whole = int(servers)
+    part = servers - whole
+    lost = 1.0
+    for m in range(1, whole + 1):
         lost = offered * lost / (m + offered * lost)
-        before, now = now, carried(offered, lost, m, room)
-    part = servers - np.floor(servers)
-    return before + part * (now - before) if part > 0.0 else now
+    now = carried(offered, lost, whole, room)
+    if part <= 0.0:
+        return now
+    lost = offered * lost / (whole + 1 + offered * lost)
+    return now + part * (carried(offered, lost, whole + 1, room) - now)
 
 
 @njit

@@ -14,6 +14,7 @@ from flownet.kernels.blocking_compressed import (
     UNCONVERGED,
     settle,
     solve_compressed,
+    with_slopes,
 )
 from flownet.kernels.blocking_compressed_flows import (
     Accepted,
@@ -164,6 +165,13 @@ def solve_blocking(
     if found is None or found.status != CONVERGED:
         return _compressed(compiled, tolerance, max_sweeps, start)
     return found
+
+
+def ready_blocking(compiled: CompiledNetwork, measures: Measures) -> Measures:
+    """Return the measures with slopes from which many like networks are solved sooner."""
+    if MODES[measures.variant] != COMPRESSED:
+        return measures
+    return with_slopes(compiled, measures)
 
 
 def _compressed(

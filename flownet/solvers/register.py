@@ -13,7 +13,13 @@ from flownet.kernels.adjoint import Gradient
 from flownet.kernels.adjoint_blocking import blocking_gradient
 from flownet.kernels.adjoint_open import open_gradient
 from flownet.kernels.adjoint_product_form import product_form_gradient
-from flownet.kernels.blocking_full import FULL, MODES, full_reasons, solve_blocking
+from flownet.kernels.blocking_full import (
+    FULL,
+    MODES,
+    full_reasons,
+    ready_blocking,
+    solve_blocking,
+)
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.decomposition import (
     decomposition_assumptions,
@@ -100,6 +106,9 @@ class Method:
     iterates : bool
         Whether `solve` takes a ``tolerance`` at which its fixed point is good enough, and a
         ``start``, the ``rest`` of measures of a like network.
+    ready : callable, optional
+        From compiled arrays and their measures to the same with more in ``rest``, from which many
+        like networks are solved sooner; for a method that iterates.
     variants : tuple of str
         What ``mode`` may be, where the method has several; `Measures.variant` is a place in it.
     """
@@ -115,6 +124,7 @@ class Method:
     automatic: bool = True
     gradient: Callable[..., Gradient | None] | None = None
     iterates: bool = False
+    ready: Callable[[CompiledNetwork, Measures], Measures] | None = None
     variants: tuple[str, ...] = ()
 
     def reasons(self, compilation: Compilation, **options: Any) -> list[str]:
@@ -251,6 +261,7 @@ METHODS: Final[dict[str, Method]] = {
             options=("mode",),
             gradient=blocking_gradient,
             iterates=True,
+            ready=ready_blocking,
             variants=MODES,
         ),
         Method(

@@ -167,7 +167,7 @@ def _asked(
     _, error = read_all(baseline, asked)
     if error:
         raise ParameterError([Fault("sweep", "measures", "", error)])
-    return asked, baseline.measures
+    return asked, baseline.ready()
 
 
 def _goals(baseline: Solution) -> list[str]:

@@ -1,0 +1,58 @@
+"""The fixed point of the compressed mode as one vector in which steps of like size mean alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flownet.kernels.blocking_compressed_flows import Accepted, Layout
+from flownet.kernels.blocking_compressed_sweep import LONGEST_WAIT, SMALLEST, State
+from flownet.kernels.compiled import Floats
+
+
+class Coordinates:
+    """Waits (in logarithms, by stays), shares admitted and served (logarithms), spells and falls."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.services, pairs = layout.stay.size, layout.upper.size
+        self.stay = layout.stay
+        self.size = 5 * self.services + pairs
+        self.lowest = np.zeros(self.size)
+        self.highest = np.ones(self.size)
+        self.highest[: self.services] = np.log1p(LONGEST_WAIT)
+        shares = slice(self.services, 3 * self.services)
+        self.lowest[shares], self.highest[shares] = np.log(SMALLEST), 0.0
+
+    def within(self, vector: Floats) -> Floats:
+        """Return the nearest vector that means something."""
+        return np.minimum(np.maximum(vector, self.lowest), self.highest)
+
+    def begin(self, rest: Floats | None) -> tuple[Floats, Floats, Floats | None]:
+        """Return point, drives and slopes (None where there are none) to begin with."""
+        size, n = self.size, self.services
+        if rest is None or rest.size not in {size + n, size + n + size * size}:
+            return np.zeros(size), np.zeros(n), None
+        inverse = rest[size + n :].reshape(size, size) if rest.size > size + n else None
+        return self.within(rest[:size]), rest[size : size + n], inverse
+
+    def packed(self, accepted: Accepted, state: State) -> Floats:
+        """Return the vector."""
+        n, vector = self.services, np.empty(self.size)
+        vector[:n] = np.log1p(state.wait / self.stay)
+        vector[n : 2 * n] = np.log(np.maximum(accepted.accept, SMALLEST))
+        vector[2 * n : 3 * n] = np.log(np.maximum(accepted.served, SMALLEST))
+        vector[3 * n : 4 * n], vector[4 * n : 5 * n] = state.deviation, state.slowness
+        vector[5 * n :] = state.fall
+        return vector
+
+    def unpacked(self, vector: Floats, drive: Floats) -> tuple[Accepted, State]:
+        """Return what a vector within its bounds stands for."""
+        n = self.services
+        shares = np.exp(vector[n : 3 * n])
+        state = State(
+            np.expm1(vector[:n]) * self.stay,
+            vector[5 * n :],
+            vector[3 * n : 4 * n],
+            vector[4 * n : 5 * n],
+            drive,
+        )
+        return Accepted(shares[:n], shares[n:]), state
