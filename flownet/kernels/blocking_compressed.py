@@ -31,6 +31,8 @@ from flownet.kernels.compiled import CompiledNetwork, Floats, Measures
 CONVERGED, UNCONVERGED, BROKEN = 0, 1, 2
 NOISE = 1e-3
 """Chains are solved in each sweep to this part of what the last sweep changed."""
+RESCUE = 50
+"""Sweeps after which slopes are found, and after twice as many again."""
 MOST_SLOPES = 600
 """Numbers in a fixed point whose slopes are found by a sweep each."""
 
@@ -94,7 +96,7 @@ def solve_compressed(
         factors = line_factors(arrays, layout, settled.flows, settled.held, settled.chains)
         return to_measures(arrays, layout, settled, factors, standing)
 
-    return held_to_capacity(compiled, layout, solved)
+    return held_to_capacity(compiled, layout, solved, tolerance)
 
 
 def settle(
@@ -107,12 +109,14 @@ def settle(
     """Return the fixed point, and status, sweeps and residual.
 
     Newton's method with the slopes that come with `start`, if there are any, corrected from step to
-    step; Anderson's acceleration where there are none, or they do not help.
+    step; Anderson's acceleration where there are none, or they do not help. Where that takes long,
+    slopes are found at the best point seen, and Newton's method has a try from there.
     """
     place = Coordinates(layout)
     point, drive, inverse = place.begin(start)
     search: Chord | Mixing = Mixing(place.size) if inverse is None else Chord(inverse)
-    sweeps, residual = 0, np.inf
+    best, since = (np.inf, point, drive), 0.0
+    sweeps, residual, rescue = 0, np.inf, RESCUE
     while True:
         seen = look(compiled, layout, place, point, drive, max(NOISE * min(residual, 1.0), MATCHED))
         residual = float(np.abs(seen.image - point).max())
@@ -120,8 +124,16 @@ def settle(
         sweeps += 1
         if not np.isfinite(residual) or residual <= tolerance or sweeps >= max_sweeps:
             break
+        best = min(best, (residual, point, drive), key=lambda each: each[0])
+        nearer = best[0] < 0.3 * since  # than when slopes were found last
         if search.lost(residual):
             search = Mixing(place.size)
+        if isinstance(search, Mixing) and (sweeps >= rescue or (sweeps > RESCUE and nearer)):
+            rescue, since = 2 * sweeps, best[0]
+            found = slopes_at(compiled, layout, place, best[1], best[2])
+            if found is not None:
+                search, point, drive = Chord(found), best[1], best[2]
+                continue
         point = place.within(search.step(point, seen.image))
     status = CONVERGED if residual <= tolerance else UNCONVERGED
     if not np.isfinite(residual):
@@ -139,16 +151,24 @@ def with_slopes(compiled: CompiledNetwork, measures: Measures) -> Measures:
     layout = lay_out(compiled)
     place = Coordinates(layout)
     point, drive, inverse = place.begin(measures.rest)
-    if measures.rest.size == 0 or inverse is not None or place.size > MOST_SLOPES:
+    if measures.rest.size > 0 and inverse is None:
+        inverse = slopes_at(compiled, layout, place, point, drive)
+    if inverse is None:
         return measures
+    return measures._replace(rest=np.concatenate([point, drive, inverse.ravel()]))
+
+
+def slopes_at(
+    compiled: CompiledNetwork, layout: Layout, place: Coordinates, point: Floats, drive: Floats
+) -> Floats | None:
+    """Return the slopes at a point as `Chord` wants them; None where there are too many."""
+    if place.size > MOST_SLOPES:
+        return None
 
     def image(at: Floats) -> Floats:
         return look(compiled, layout, place, at, drive, MATCHED).image
 
-    inverse = inverse_slopes(image, point, place.lowest, place.highest)
-    if inverse is None:
-        return measures
-    return measures._replace(rest=np.concatenate([point, drive, inverse.ravel()]))
+    return inverse_slopes(image, point, place.lowest, place.highest)
 
 
 class Seen(NamedTuple):

@@ -98,7 +98,7 @@ def _given(place: Place, rate: Floats, stuck: float, p: Floats) -> tuple[int, in
     Returns the first and the last state that it is in, to within `NEGLIGIBLE`, and what those in
     `p` add up to.
     """
-    first = min(int(np.ceil(stuck)), rate.size - 1)
+    first = min(int(stuck), rate.size - 1)
     p[first] = 1.0
     total, most = 1.0, 1.0
     for x in range(first + 1, rate.size):

@@ -9,8 +9,8 @@ import numpy as np
 from flownet.kernels.compiled import Floats
 
 RADIUS = 1.0
-"""No coordinate changes by more in a step."""
-PATIENCE = 4
+"""No coordinate changes by more in a step, and by less for a while where steps lead astray."""
+PATIENCE = 10
 """Steps without a new least residual after which the slopes are of no use."""
 STEP = 1e-6
 
@@ -31,10 +31,13 @@ class Chord:
     def __init__(self, inverse: Floats) -> None:
         self.inverse = inverse
         self.least, self.since = np.inf, 0
+        self.last, self.radius = np.inf, RADIUS
         self.before: tuple[Floats, Floats] | None = None
 
     def lost(self, residual: float) -> bool:
         """Tell whether the steps have stopped to come nearer."""
+        self.radius = min(2.0 * self.radius, RADIUS) if residual < self.last else self.radius / 2.0
+        self.last = residual
         self.since = 0 if residual < self.least else self.since + 1
         self.least = min(self.least, residual)
         return self.since >= PATIENCE
@@ -52,7 +55,7 @@ class Chord:
         self.before = point, error
         step = self.inverse @ error
         longest = float(np.abs(step).max())
-        return np.asarray(point + step * min(1.0, RADIUS / max(longest, 1e-300)))
+        return np.asarray(point + step * min(1.0, self.radius / max(longest, 1e-300)))
 
 
 def inverse_slopes(
@@ -67,7 +70,7 @@ def inverse_slopes(
         near[k] += step
         slopes[:, k] = (image(near) - there) / step
     try:
-        inverse = np.linalg.inv(np.eye(point.size) - slopes)
+        inverse: Floats = np.asarray(np.linalg.inv(np.eye(point.size) - slopes), np.float64)
     except np.linalg.LinAlgError:
         return None
     return inverse if np.isfinite(inverse).all() else None

@@ -20,7 +20,6 @@ from flownet.kernels.compiled import (
 )
 from flownet.kernels.traffic import solve_traffic
 
-
 MOST_ROOM = 3000.0
 """More servers or places to wait are as good as any number."""
 

@@ -10,7 +10,7 @@ from flownet.kernels.compiled import Floats
 
 
 class Coordinates:
-    """Waits (in logarithms, by stays), shares admitted and served (logarithms), spells and falls."""
+    """Logarithms of waits (by stays) and of shares admitted and served; spells and falls."""
 
     def __init__(self, layout: Layout) -> None:
         self.services, pairs = layout.stay.size, layout.upper.size

@@ -53,7 +53,7 @@ def falls(layout: Layout, flows: Flows, chains: Chain[Floats]) -> Floats:
         turnover = chains.coming / chains.variance
         slope = (chains.coming + chains.smoothing) / chains.variance
         together = chance * chains.smoothing[up] / (turnover[up] + turnover[down])
-        less = -slope[up] * together / chains.variance[down] / chains.coming[up]
+        less = np.maximum(-slope[up] * together / chains.variance[down] / chains.coming[up], 0.0)
         fall = less / (1.0 + less * chains.number[down])
     steady = (chains.ratio[up] < SATURATED) & (chains.ratio[down] < SATURATED)
     return np.where(steady & np.isfinite(fall), np.clip(fall, 0.0, 1.0), 0.0)

@@ -265,8 +265,9 @@ class Solution:
         """Return the solution of changed arrays by the same method, for what-if questions.
 
         The labels, prices and the ``network`` stay those of this solution. Where the method
-        iterates, it starts from this solution, and `sharp` is the residual at which it stops. Where the changed network has become
-        too large for the mode in which this one was solved, the method chooses anew.
+        iterates, it starts from this solution, and `sharp` is the residual at which it stops. Where
+        the changed network has become too large for the mode in which this one was solved, the
+        method chooses anew.
         """
         from flownet.solvers.register import METHODS
 

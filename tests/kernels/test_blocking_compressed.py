@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import flownet as fn
-from flownet.kernels.blocking_compressed import solve_compressed
+from flownet.kernels.blocking_compressed import solve_compressed, with_slopes
 from flownet.network.compile import compile_network
 from flownet.solvers.journeys import leaving
 from oracles.blocking_cases import published_cases
@@ -94,3 +94,59 @@ def test_a_line_that_variable_service_lengthens_stands_outside(servers, room, lo
     assert inside == pytest.approx(exact["number_waiting"], rel=0.11)
     both = exact["number_waiting"] + exact["number_outside"]
     assert inside + outside == pytest.approx(both, rel=1e-6 if servers == 1 else 0.06)
+
+
+def longer_stays(compiled, factor):
+    return compiled._replace(service_time=np.ascontiguousarray(compiled.service_time * factor))
+
+
+def test_slopes_lead_to_the_same_fixed_point_in_fewer_sweeps():
+    """Newton's method from the slopes of a neighbour, and Anderson's from nothing."""
+    urgent = compile_network(fn.example("urgent_care")).arrays
+    ready = with_slopes(urgent, solve_compressed(urgent))
+    for factor in (1.001, 1.01, 0.99):
+        near = longer_stays(urgent, factor)
+        anew, soon = solve_compressed(near), solve_compressed(near, start=ready.rest)
+        assert soon.status == 0
+        assert 3 * soon.iterations <= 2 * anew.iterations
+        assert soon.number_blocked == pytest.approx(anew.number_blocked, rel=1e-6, abs=1e-8)
+
+
+def test_slopes_of_another_network_do_no_harm():
+    urgent = compile_network(fn.example("urgent_care")).arrays
+    ready = with_slopes(urgent, solve_compressed(urgent))
+    far = longer_stays(urgent, 0.5)
+    anew, found = solve_compressed(far), solve_compressed(far, start=ready.rest)
+    assert found.status == 0
+    assert found.number_blocked == pytest.approx(anew.number_blocked, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("places", [20, 26, 32, 38])
+def test_a_network_held_up_at_its_end_has_a_steady_state(places):
+    """Half of all that comes to urgent care is lost where home care has half its places."""
+    network = fn.example("urgent_care")
+    scenario = fn.Scenario("fewer").set("Home care", servers=places)
+    found = solve_compressed(compile_network(scenario.apply(network)).arrays)
+    assert found.status == 0
+    leaving_rate = found.throughput.sum()
+    assert 0 < leaving_rate < np.inf
+    work = found.number_in_service.sum(axis=1)
+    servers = compile_network(scenario.apply(network)).arrays.servers
+    assert (work <= servers * (1 + 1e-9)).all()
+
+
+def test_twenty_random_starts_agree():
+    """The fixed point does not depend on where the search for it begins."""
+    urgent = compile_network(fn.example("urgent_care")).arrays
+    found, rng = solve_compressed(urgent, tolerance=1e-11), np.random.default_rng(4)
+    n, size = urgent.servers.size, found.rest.size
+    for _ in range(20):
+        start = rng.uniform(0.0, 1.0, size)
+        start[:n] *= 3.0  # logarithms of waits
+        start[n : 3 * n] *= -3.0  # of shares admitted and served
+        other = solve_compressed(urgent, start=start, tolerance=1e-11)
+        assert other.status == 0
+        for name in ("throughput", "number_blocked", "number_waiting", "probability_full"):
+            value = getattr(found, name)
+            scale = max(1.0, float(np.abs(value).max()))
+            assert np.abs(getattr(other, name) - value).max() < 1e-8 * scale, name

@@ -19,7 +19,7 @@ from study.sweep_cases import GRID, MEASURES, clinic
 import flownet as fn
 from flownet.errors import ParameterError, ReadError, StoreError, UnknownNameError
 from flownet.execute import shown
-from flownet.kernels.blocking_compressed import solve_compressed
+from flownet.kernels.blocking_compressed import solve_compressed, with_slopes
 from flownet.network.compile import compile_network
 from flownet.study import sweep_rows, sweep_store
 from flownet.study.neighbours import neighbourhoods
@@ -284,7 +284,7 @@ def test_a_start_from_a_neighbour_leads_to_the_same_fixed_point_in_fewer_sweeps(
     arrays = compilation.arrays
     like = arrays._replace(external_arrival_rate=arrays.external_arrival_rate * 1.02)
     cold, near = solve_compressed(arrays), solve_compressed(like)
-    warm = solve_compressed(arrays, start=near.rest)
+    warm = solve_compressed(arrays, start=with_slopes(like, near).rest)
     assert warm.iterations < cold.iterations
     assert warm.number_waiting == pytest.approx(cold.number_waiting, rel=1e-7)
     other = solve_compressed(arrays, start=np.zeros(3))
