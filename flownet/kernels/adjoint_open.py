@@ -13,6 +13,7 @@ from flownet.kernels.adjoint import (
 )
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers, Measures
 from flownet.kernels.decomposition_flows import Flows
+from flownet.kernels.decomposition_rooms import general_rooms
 from flownet.kernels.decomposition_stations import LIMITED, Stations, make_stations, pass_on
 from flownet.kernels.decomposition_streams import ROUNDING, Streams
 from flownet.kernels.decomposition_waits import waits_at
@@ -90,6 +91,8 @@ def _plain(compiled: CompiledNetwork, stations: Stations, measures: Measures) ->
     streams = np.nan_to_num(measures.arrival_scv, nan=1.0)
     if measures.overflow_rate.any() or (np.abs(streams - 1.0) > SAME).any():
         return False
+    if general_rooms(stations, measures.arrival_rate).any():
+        return False  # their factors are constants of the fixed point
     source = route_sources(compiled.route_start) // stations.hold.shape[1]
     returning = source == compiled.route_to.astype(np.int64) // stations.hold.shape[1]
     general: Booleans = np.asarray((np.abs(compiled.service_scv - 1.0) > SAME).any(axis=1))

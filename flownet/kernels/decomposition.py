@@ -20,6 +20,7 @@ from flownet.kernels.compiled import (
 )
 from flownet.kernels.decomposition_dispersion import Robust, robust_arrivals
 from flownet.kernels.decomposition_flows import Flows, solve_balance
+from flownet.kernels.decomposition_rooms import room_factors, unlike_exponential
 from flownet.kernels.decomposition_stations import LIMITED, QUEUE, Stations, make_stations
 from flownet.kernels.decomposition_streams import Streams, make_streams
 from flownet.kernels.decomposition_variability import (
@@ -30,6 +31,7 @@ from flownet.kernels.decomposition_variability import (
 from flownet.kernels.decomposition_waits import (
     Waits,
     broken_measures,
+    largest_order,
     make_measures,
     waits_at,
 )
@@ -38,6 +40,8 @@ from flownet.kernels.traffic_solvers import route_sources
 
 ROUNDS = 60
 SETTLED = 1e-11
+STEADY = 1e-9
+"""Factors of services with finite places or patience have settled when they change by no more."""
 HALF_UNTIL, ROBUST_FROM = 0.4, 0.7
 
 
@@ -119,9 +123,14 @@ def decompose(compiled: CompiledNetwork) -> Decomposition:
         overflow = overflow_excess(stations, streams, flows, peak)
         excess, departing = arrival_excess(compiled, stations, streams, overflow)
         wanted = arriving_peaks(stations, streams, flows, peak, excess, overflow)
+        factors = room_factors(stations, flows, peak, excess, largest_order(n))
         gap = float(np.abs(wanted - peak).max(initial=0.0))
+        change = float(np.abs(factors / stations.room_factor - 1.0).max(initial=0.0))
+        gap = max(gap, change * SETTLED / STEADY)
         if gap <= SETTLED or rounds >= ROUNDS:
             break
+        factors = factors if rounds < 10 else np.sqrt(factors * stations.room_factor)
+        stations = stations._replace(room_factor=factors)
         peak = wanted if rounds < 10 else 0.5 * (wanted + peak)
     robust = robust_arrivals(compiled, stations, streams, flows, overflow)
     waits, qna, by_robust = _blend(stations, streams, flows, peak, excess, robust)
@@ -237,8 +246,9 @@ def decomposition_assumptions(compiled: CompiledNetwork) -> list[tuple[str, int]
     Returns
     -------
     list of (code, service)
-        ``two_moments``: the wait is read off means and scv alone. ``exponential_in_room``: where
-        places or patience are finite, service and arrivals are taken as exponential.
+        ``two_moments``: the wait is read off means and scv alone. ``phases_in_room``: where
+        places or patience are finite, phase-type laws stand for services and arrivals;
+        ``exponential_in_room``: exponential ones, since some never give up or all share.
         ``unequal_means``: several servers serve classes of different means, taken as one mixture.
         ``ranks_in_room``: ranks divide the wait only approximately where places or patience are
         finite. ``several_patiences``: classes of different patience are taken to meet one wait.
@@ -248,10 +258,12 @@ def decomposition_assumptions(compiled: CompiledNetwork) -> list[tuple[str, int]
     outside = (compiled.external_arrival_rate > 0.0) & (compiled.arrival_scv != 1.0)
     general = ((compiled.service_scv != 1.0) & reached).any(axis=1) | outside.any(axis=1)
     room = (stations.kind == LIMITED) & (stations.capacity > stations.servers)
+    solved = unlike_exponential(stations, reached)
     queue = stations.kind >= QUEUE
     found = {
         "two_moments": queue & (stations.kind != LIMITED) & general,
-        "exponential_in_room": room & general,
+        "phases_in_room": room & general & solved,
+        "exponential_in_room": room & general & ~solved,
         "unequal_means": queue & (stations.servers > 1.0) & _differ(stations.hold, reached),
         "ranks_in_room": room
         & (compiled.discipline == PRIORITY)

@@ -52,6 +52,8 @@ class Stations(NamedTuple):
     """(n, R) mean time that a server is held: service and held transfers."""
     second: Floats
     """(n, R) second moment of the same."""
+    room_factor: Floats
+    """(n, 3) what M/M/c/K+M's loss, chance to wait and number waiting are multiplied by."""
 
 
 def make_stations(compiled: CompiledNetwork) -> Stations:
@@ -70,6 +72,7 @@ def make_stations(compiled: CompiledNetwork) -> Stations:
         service=compiled.service_time,
         hold=hold,
         second=second,
+        room_factor=np.ones((shape[0], 3)),
     )
 
 
@@ -118,14 +121,15 @@ def room_measures(
     """Solve a service with finite capacity or patience; fill the classes' waiting numbers.
 
     M/M/c/K+M with the mean rate of giving up of those who wait and the mean service of those who
-    are served. A job of class k waits with the same chance P as any, and then g_k m on average if
-    it does not give up, exponentially: g is 1 where the first come is served first, and says
-    otherwise how the discipline divides the wait. Without a waiting room: Erlang B with Hayward's
-    correction for the peakedness z of the arrivals, B(c/z, a/z).
+    are served, its figures multiplied by the service's factors (`room_factors`). A job of class k
+    waits with the same chance P as any, and then g_k m on average if it does not give up,
+    exponentially: g is 1 where the first come is served first, and says otherwise how the
+    discipline divides the wait. Without a waiting room: Erlang B with Hayward's correction for the
+    peakedness z of the arrivals, B(c/z, a/z).
 
     Returns the share of arrivals that find every place taken, P, m, and the ratio of the exact to
-    the so approximated wait of the served, were all of one patience. P is -1 where those who
-    never give up saturate the service.
+    the so approximated wait of the served of M/M/c/K+M, were all of one patience. P is -1 where
+    those who never give up saturate the service.
     """
     servers, capacity = stations.servers[i], stations.capacity[i]
     hold, patience = stations.hold[i], stations.patience[i]
@@ -134,18 +138,21 @@ def room_measures(
     if rate <= 0.0:
         return 0.0, 0.0, 0.0, 1.0
     if capacity <= servers:
-        return peaked_loss(servers, load, peak), 0.0, 0.0, 1.0
+        lost = peaked_loss(servers, load, peak) * stations.room_factor[i, 0]
+        return min(1.0, lost), 0.0, 0.0, 1.0
     firm = np.sum(np.where(np.isinf(patience), arrival * hold, 0.0))
     if np.isinf(capacity) and firm >= servers:
         return 0.0, -1.0, np.inf, 1.0
     theta, time = np.sum(arrival / patience) / rate, load / rate
-    number, mean, exact, chance, full = 0.0, 0.0, 0.0, 0.0, 0.0
+    number, mean, chance, full = 0.0, 0.0, 0.0, 0.0
+    plain = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     weight = np.empty(arrival.size)
     last = (0.0, 0.0, 0.0, 0.0)
     for _ in range(ROOM_LIMIT):
-        chance, number, _, _, exact, _, full = erlang_a_finite_measures(
-            rate, time, servers, 1.0 / theta, capacity
-        )
+        plain = erlang_a_finite_measures(rate, time, servers, 1.0 / theta, capacity)
+        full = min(1.0, plain[6] * stations.room_factor[i, 0])
+        chance = min(1.0, plain[0] * stations.room_factor[i, 1])
+        number = plain[1] * stations.room_factor[i, 2]
         _wait_weights(stations, i, arrival, 1.0 - full, weight)
         mean = _positive_wait(arrival * ((1.0 - full) * chance), weight, patience, number)
         new_theta, new_time = _mixture(
@@ -155,10 +162,10 @@ def room_measures(
         if gap <= SHARE_TOLERANCE * theta or new_theta <= 0.0:
             break
         theta, time, last = _accelerate(theta, time, new_theta, new_time, last)
-    before = number / (rate * (1.0 - full))
-    share = 1.0 - before * theta / chance if chance > 0.0 else 1.0
-    near = before * share / (1.0 - chance * (1.0 - share))
-    return full, chance, mean, (exact / near if near > 0.0 else 1.0)
+    chance_of_all, before, served = plain[0], plain[3], plain[4]
+    share = 1.0 - before * theta / chance_of_all if chance_of_all > 0.0 else 1.0
+    near = before * share / (1.0 - chance_of_all * (1.0 - share))
+    return full, chance, mean, (served / near if near > 0.0 else 1.0)
 
 
 @njit

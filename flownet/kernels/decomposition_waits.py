@@ -67,7 +67,7 @@ def waits_at(
         peak,
         excess,
         robust,
-        _largest_order(shape[0]),
+        largest_order(shape[0]),
         waits.number,
         waits.time,
         waits.chance,
@@ -76,7 +76,7 @@ def waits_at(
     return waits
 
 
-def _largest_order(services: int) -> int:
+def largest_order(services: int) -> int:
     """Return how large the matrices of phase-type stations may be."""
     return next((rows for most, rows in ORDERS if services <= most), 0)
 

@@ -18,6 +18,7 @@ from flownet.queues.measures import Abandoning, ClassDelay, Delay, Limited
 from flownet.queues.priority import priority_nonpreemptive, priority_preemptive
 from flownet.queues.priority_slopes import priority_nonpreemptive_gradient
 from flownet.queues.quasi import phphc
+from flownet.queues.quasi_limited import phphck
 from flownet.queues.single_server import WaitMoments, gig1, mg1, mg1_gradient, mg1_wait_moments
 from flownet.queues.staffing import fewest_servers, largest_arrival_rate, square_root_servers
 from flownet.queues.states import number_probability
@@ -58,6 +59,7 @@ __all__ = [
     "mminf",
     "number_probability",
     "phphc",
+    "phphck",
     "priority_nonpreemptive",
     "priority_nonpreemptive_gradient",
     "priority_preemptive",

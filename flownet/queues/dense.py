@@ -44,6 +44,39 @@ def factorize(a: Floats) -> None:
 
 
 @njit
+def factorize_rates(a: Floats, leak: Floats) -> None:
+    """Overwrite a, minus a (sub)generator, by its factors, and leak by what elimination adds to it.
+
+    `leak` (n,) is the rate at which each state leaves for states that are not in a, the sums of the
+    rows of a; the diagonal of a is not read. Nothing is subtracted, so that every entry keeps its
+    digits however small the probabilities are (Grassmann, Taksar and Heyman 1985).
+    """
+    n = a.shape[0]
+    for k in range(n):
+        pivot = leak[k]
+        for j in range(k + 1, n):
+            pivot -= a[k, j]
+        a[k, k] = pivot
+        for i in range(k + 1, n):
+            if a[i, k] != 0.0:
+                factor = a[i, k] / pivot
+                a[i, k] = factor
+                leak[i] -= factor * leak[k]
+                for j in range(k + 1, n):
+                    a[i, j] -= factor * a[k, j]
+
+
+@njit
+def row_sums(a: Floats) -> Floats:
+    """Return the sum of each row."""
+    out = np.zeros(a.shape[0])
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            out[i] += a[i, j]
+    return out
+
+
+@njit
 def solve_left(factors: Floats, b: Floats) -> None:
     """Overwrite b by x with a x = b, from the factors of a."""
     n = factors.shape[0]

@@ -11,9 +11,11 @@ from flownet.jit import njit
 from flownet.queues.arguments import Numbers, refusal, rows, whole
 from flownet.queues.dense import (
     factorize,
+    factorize_rates,
     multiply,
     negative,
     null_vector,
+    row_sums,
     solve_left,
     solve_right,
     subtract,
@@ -70,7 +72,7 @@ def first_passage_down(up: Floats, local: Floats, down: Floats) -> Floats:
 
 
 @njit
-def _eliminated(
+def eliminated(
     servers: int,
     arrival: tuple[Floats, Floats, Floats],
     service: tuple[Floats, Floats, Floats],
@@ -90,7 +92,7 @@ def _eliminated(
         carried = np.zeros((size, 2))
         own = negative(local)
         if jobs > 0:
-            factorize(kernel)
+            factorize_rates(kernel, row_sums(above))
             solve_right(kernel, down)
             carried = multiply(down, sums)
             subtract(own, multiply(down, above))
@@ -113,11 +115,11 @@ def _boundary(
 
     The blocks are A0 (up), A1 (local), and A0 G, what climbs and comes back.
     """
-    kernel, sums = _eliminated(servers, arrival, service)
+    kernel, sums = eliminated(servers, arrival, service)
     up, local, down = level_blocks(servers, True, arrival, service, False)
     climb = multiply(up, first_passage_down(up, local, down))
     subtract(kernel, climb)
-    factorize(kernel)
+    factorize_rates(kernel, np.zeros(kernel.shape[0]))
     return null_vector(kernel), sums, up, local, climb
 
 

@@ -60,8 +60,10 @@ REASONS: Final = {
 
 STRAINS: Final = {
     "two_moments": "its wait is computed from mean and scv alone of arrivals and service",
-    "exponential_in_room": "its places or its jobs' patience are limited: service and arrivals are "
-    "taken as exponential (exact for loss without waiting room)",
+    "exponential_in_room": "its jobs' patience or its shared places are limited: service and "
+    "arrivals are taken as exponential",
+    "phases_in_room": "its places or its jobs' patience are limited: loss and wait are those of "
+    "laws of the same mean and scv (exact for loss without waiting room)",
     "unequal_means": "classes of different mean service times are served as one mixture",
     "ranks_in_room": "priorities share out its wait only approximately",
     "several_patiences": "classes of different patience are taken to meet the same wait",

@@ -513,7 +513,7 @@ def test_reasons(reasons: list[tuple[str, int]], changes: dict[str, object]) -> 
         ([], {}),
         ([("two_moments", 0)], {"service_scv": [0.5, 1.0]}),
         ([("two_moments", 1)], {"arrival_scv": [1.0, 0.5]}),
-        ([("exponential_in_room", 0)], {"service_scv": [0.5, 1.0], "capacity": [4, np.inf]}),
+        ([("phases_in_room", 0)], {"service_scv": [0.5, 1.0], "capacity": [4, np.inf]}),
         ([], {"service_scv": [0.5, 1.0], "capacity": [1, np.inf]}),  # insensitive
     ],
 )

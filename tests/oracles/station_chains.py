@@ -173,14 +173,42 @@ def service_moves(queue, busy, beta, S):
 
 
 def phase_station(load_ratio, servers, arrival_scv, service_scv, most):
-    """P(wait) and mean wait of Ph/Ph/c with at most `most` present; service time 1."""
+    """P(wait) and mean wait of Ph/Ph/c with at most `most` present; service time 1.
+
+    No arrivals come while `most` are present, which is no matter where that is rare.
+    """
+    states, p, leave = _phase_chain(load_ratio, servers, arrival_scv, service_scv, most)
+    waiting = sum(q * s[0] for q, s in zip(p, states, strict=True))
+    asking = sum(q * leave[s[1]] for q, s in zip(p, states, strict=True))
+    busy = sum(q * leave[s[1]] for q, s in zip(p, states, strict=True) if len(s[2]) == servers)
+    return busy / asking, waiting / asking
+
+
+def limited_phase_station(load_ratio, servers, arrival_scv, service_scv, places, patience):
+    """P(full), P(wait | admitted), number waiting of Ph/Ph/c/K+M, by arrivals; service time 1."""
+    states, p, leave = _phase_chain(
+        load_ratio, servers, arrival_scv, service_scv, places, patience, lost=True
+    )
+    seen = [q * leave[s[1]] for q, s in zip(p, states, strict=True)]
+    full = sum(q for q, s in zip(seen, states, strict=True) if s[0] + len(s[2]) == places)
+    busy = sum(q for q, s in zip(seen, states, strict=True) if len(s[2]) == servers)
+    waiting = sum(q * s[0] for q, s in zip(p, states, strict=True))
+    return full / sum(seen), (busy - full) / (sum(seen) - full), waiting
+
+
+def _phase_chain(
+    load_ratio, servers, arrival_scv, service_scv, most, patience=math.inf, *, lost=False
+):
+    """States (waiting, phase of the arrivals, busy phases), probabilities, arrivals by phase."""
     (alpha, T), (beta, S) = phases(arrival_scv), phases(service_scv)
     speed = load_ratio * servers
     leave = [-sum(row) * speed for row in T]
 
     def arrivals(queue, busy):
         if len(busy) == servers:
-            return [(queue + 1, busy, 1.0)] if servers + queue < most else []
+            if servers + queue < most:
+                return [(queue + 1, busy, 1.0)]
+            return [(queue, busy, 1.0)] if lost else []
         return [(0, after, b) for after, b in starts(busy, beta)]
 
     def moves(state):
@@ -195,15 +223,14 @@ def phase_station(load_ratio, servers, arrival_scv, service_scv, most):
             ((q, j, b), leave[phase] * start * share)
             for q, b, share in arrivals(queue, busy)
             for j, start in enumerate(alpha)
-            if leave[phase] * start > 0.0
+            if leave[phase] * start > 0.0 and (q, j, b) != state
         ]
+        if queue and math.isfinite(patience):
+            out.append(((queue - 1, phase, busy), queue / patience))
         return out
 
     states, p = stationary((0, 0, ()), moves)
-    waiting = sum(q * s[0] for q, s in zip(p, states, strict=True))
-    asking = sum(q * leave[s[1]] for q, s in zip(p, states, strict=True))
-    busy = sum(q * leave[s[1]] for q, s in zip(p, states, strict=True) if len(s[2]) == servers)
-    return busy / asking, waiting / asking
+    return states, p, leave
 
 
 def two_classes(rates, times, servers, *, preemptive, most):
