@@ -63,6 +63,8 @@ APART = 0.02
 FINE, FINEST = 1e-10, 1e-12
 ROUGHLY = 1e-6
 """How well the compressed mode settles before it hands over."""
+GROWING = 1e-9
+"""A queue that is taken to grow leaves at least this share of its arrivals unserved."""
 TORRENT = 1e7
 """Arrivals for each that a service can finish, before one whose queue never ends."""
 OVERLOADED = 1.0 - 1e-7
@@ -208,7 +210,8 @@ def solve_full(
         found = iterate(problem, start.accepted, tables, tolerance, max_sweeps)
         growing = np.flatnonzero((found.figures[:, 5] >= OVERLOADED) & ~saturated)
         if growing.size == 0:
-            if _apart(problem, found.figures) > APART:
+            grows = found.accepted.served[saturated] < 1.0 - GROWING
+            if not grows.all() or _apart(problem, found.figures) > APART:
                 return None
             return _measures(problem, found, tolerance, start.rest)
         first = max(growing.tolist(), key=lambda s: place[s])

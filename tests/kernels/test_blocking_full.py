@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import flownet as fn
 from flownet.errors import ParameterError
 from flownet.kernels.blocking_compressed import settle
 from flownet.kernels.blocking_compressed_flows import lay_out
@@ -158,3 +159,30 @@ def test_what_enters_saturates_at_what_a_saturated_source_sends():
     below = solve_blocking(line._replace(external_arrival_rate=np.array([[0.66], [0.0]])))
     assert not below.growth_rate.any()
     assert below.number_outside[0, 0] > 10.0
+
+
+def test_a_busy_line_behind_a_door_is_not_taken_to_grow():
+    """The door's beds and its line outside are an M/M/2; what leaves them is Poisson (Burke 1956).
+
+    The clinic of eleven places for half an erlang loses nobody, so that the scan is the M/M/1 of a
+    Jackson network, at 0.95. Parts that each told the other of its line took it to grow without
+    end, and showed nobody waiting.
+    """
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "services": [
+            {"name": "door", "servers": 2, "waiting_room": 0, "service_time": 1.3,
+             "external_arrival_rate": 0.67, "external_when_full": "wait_outside"},
+            {"name": "clinic", "servers": 10, "capacity": 11, "service_time": 1.5,
+             "when_full": "lost"},
+            {"name": "scan", "servers": 1, "service_time": 1.885},
+        ],
+        "routes": [
+            {"from": "door", "to": "scan", "routing_probability": 0.406},
+            {"from": "door", "to": "clinic", "routing_probability": 0.494},
+            {"from": "clinic", "to": "scan", "routing_probability": 0.7},
+        ],
+    })  # fmt: skip
+    found = fn.solve(network, "blocking").services.loc["scan"]
+    load = found["load_ratio"]
+    assert found["number_waiting"] == pytest.approx(load**2 / (1 - load), rel=0.02)
