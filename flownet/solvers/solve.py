@@ -165,4 +165,4 @@ def _first_that_applies(compilation: Compilation) -> tuple[Method, str]:
             kind = "exact" if method.exact else "approximate"
             return method, "; ".join([f"the first that applies ({kind})", *passed])
         passed.append(f"'{method.name}' does not: {reasons[0]}")
-    raise MethodError("auto", passed)
+    raise MethodError("auto", [*passed, "flownet.simulate(network, horizon=...) takes any network"])
