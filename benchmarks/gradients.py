@@ -11,9 +11,11 @@ from benchmarks.networks import arrays
 from benchmarks.registry import Spec, Task
 from flownet.kernels.adjoint import Gradient, weights_of
 from flownet.kernels.adjoint_blocking import blocking_gradient
+from flownet.kernels.adjoint_open import open_gradient
 from flownet.kernels.adjoint_product_form import product_form_gradient
 from flownet.kernels.blocking_compressed import solve_compressed
 from flownet.kernels.compiled import LOST, CompiledNetwork, Measures
+from flownet.kernels.decomposition import solve_decomposition
 from flownet.kernels.product_form import solve_product_form
 from flownet.kernels.traffic import solve_traffic
 
@@ -50,6 +52,11 @@ def layered(size: int) -> CompiledNetwork:
     parameters = shaped.service_parameters.copy()
     parameters[:, :, 0] = time
     return shaped._replace(service_time=time, service_parameters=parameters)
+
+
+def lossy(size: int) -> CompiledNetwork:
+    """Return the same layers, where who finds a service full is lost wherever he comes from."""
+    return layered(size)._replace(when_full=np.full(size, LOST))
 
 
 def gradient(solve: Solve, slopes: Slopes, make: Callable[[int], CompiledNetwork]) -> Any:
@@ -94,8 +101,13 @@ SPECS = [
         solution(solve_product_form, arrays), PEER, (10, 100, 1_000, 10_000),
     ),
     Spec(
+        "gradient, decomposition", "find",
+        gradient(solve_decomposition, open_gradient, lossy),
+        solution(solve_decomposition, lossy), PEER, (10, 100, 1_000, 10_000),
+    ),
+    Spec(
         "gradient, blocking", "find",
         gradient(solve_compressed, blocking_gradient, layered),
-        solution(solve_compressed, layered), PEER, (10, 100, 1_000),
+        solution(solve_compressed, layered), PEER, (10, 100, 1_000, 10_000),
     ),
 ]  # fmt: skip

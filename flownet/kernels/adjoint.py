@@ -7,7 +7,7 @@ come from one linear solve with the transposed system, whatever the number of pa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -110,21 +110,50 @@ def row_pullback(
         slopes = np.zeros_like(whole)
         for column in np.ndindex(whole.shape[1:]):
             place = (slice(None), *column)
-            value = whole[place]
-            scale = np.abs(whole).reshape(whole.shape[0], -1).max(axis=1, initial=0.0)
-            size = np.where(value != 0, np.abs(value), np.where(scale > 0, scale, 1.0))
-            moved = np.where(np.isfinite(size), step * size, 0.0)
-            high, low = whole.copy(), whole.copy()
-            high[place] = value + moved
-            low[place] = np.where(value > 0, np.maximum(value - moved, 0.0), value)
-            width = np.where(np.isfinite(size), high[place], 0.0)
-            width -= np.where(np.isfinite(size), low[place], 0.0)
+            high, low, width = _moved(whole, place, step)
             pair = [outputs({**inputs, name: changed}) for changed in (high, low)]
-            slopes[place] = np.divide(
-                weighted(pair, adjoints), width, out=np.zeros(value.shape), where=width > 0
-            )
+            slopes[place] = _slope(weighted(pair, adjoints), width)
         result[name] = slopes
     return result
+
+
+def row_slopes(
+    outputs: Callable[[Columns], Sequence[Floats]],
+    inputs: Columns,
+    which: Sequence[str],
+    step: float = STEP,
+) -> dict[str, list[Floats]]:
+    """Return the slope of every output by every input, both (n,); see `row_pullback`.
+
+    Returns
+    -------
+    mapping of lists of arrays (n,)
+        By input, one array an output.
+    """
+    result: dict[str, list[Floats]] = {}
+    for name in which:
+        high, low, width = _moved(inputs[name], (slice(None),), step)
+        above, below = (outputs({**inputs, name: changed}) for changed in (high, low))
+        result[name] = [_slope(up - down, width) for up, down in zip(above, below, strict=True)]
+    return result
+
+
+def _moved(whole: Floats, place: tuple[Any, ...], step: float) -> tuple[Floats, Floats, Floats]:
+    """Return an input with one column a step higher and a step lower, and how far they are."""
+    value = whole[place]
+    scale = np.abs(whole).reshape(whole.shape[0], -1).max(axis=1, initial=0.0)
+    size = np.where(value != 0, np.abs(value), np.where(scale > 0, scale, 1.0))
+    moved = np.where(np.isfinite(size), step * size, 0.0)
+    high, low = whole.copy(), whole.copy()
+    high[place] = value + moved
+    low[place] = np.where(value > 0, np.maximum(value - moved, 0.0), value)
+    width = np.where(np.isfinite(size), high[place], 0.0)
+    width -= np.where(np.isfinite(size), low[place], 0.0)
+    return high, low, width
+
+
+def _slope(difference: Floats, width: Floats) -> Floats:
+    return np.divide(difference, width, out=np.zeros(width.shape), where=width > 0)
 
 
 def weighted(pair: Sequence[Sequence[Floats]], adjoints: Sequence[Floats]) -> Floats:

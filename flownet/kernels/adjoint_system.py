@@ -32,7 +32,7 @@ class Relations:
         self, to: str, rows: Integers, by: str, columns: Integers, values: Floats | float
     ) -> None:
         """Note that `to` at `rows` changes with `by` at `columns`; entries add up."""
-        value = np.broadcast_to(np.asarray(values, dtype=np.float64), rows.shape)
+        value = values if isinstance(values, np.ndarray) else np.full(rows.shape, values)
         kept = value != 0.0
         self.rows.append(rows[kept] + self.first[to])
         self.columns.append(columns[kept] + self.first[by])
