@@ -59,6 +59,9 @@ class Finding:
     ranking : pandas.DataFrame
         One row a service with a limit: elasticity, relief (one more server), relief_per_money,
         delay_seen, delay_caused, load_ratio, occupancy; largest elasticity first.
+    how : str
+        How the elasticities were found: ``adjoint`` (one solve of transposed equations for all of
+        them), or ``difference`` (two whole solutions a service).
     throughput_limit : ThroughputLimit
         How far demand can grow before a service saturates, with its dual.
     confidence : Confidence or None
@@ -73,6 +76,7 @@ class Finding:
     constraint_set: tuple[ServiceName, ...]
     symptoms: tuple[ServiceName, ...]
     ranking: pd.DataFrame = dataclasses.field(repr=False)
+    how: str
     throughput_limit: ThroughputLimit
     second_look: SecondLook | None = dataclasses.field(default=None, repr=False)
     confidence: Confidence | None = None
@@ -278,6 +282,7 @@ def find_constraint(
         constraint_set=constraint_set,
         symptoms=_symptoms(ranking, solution, held, constraint_set),
         ranking=ranking,
+        how=relief.how if look is None or look.table is None else look.how,
         throughput_limit=_limit(solution.compilation),
         second_look=look,
         confidence=confidence,

@@ -9,16 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from flownet.constraint.causes import seen_by_state
+from flownet.constraint.differences import ADJOINT, DIFFERENCE, STEP, slope, solved_sharply
 from flownet.constraint.gradient import gradient_of
 from flownet.errors import UnconvergedError
 from flownet.kernels.change import with_servers, with_service_rate
-from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats
+from flownet.kernels.compiled import Booleans, Floats
 from flownet.solvers.goals import GoalValue, goal_value
 from flownet.solvers.objective import objective_of
 from flownet.solvers.solution import Solution
-
-STEP = 1e-3
-"""Relative step of the service rate in the central difference: its error is of order 1e-6."""
 
 TRIED = 400
 """So many services at most are tried with one more server: those of the largest elasticity."""
@@ -37,6 +35,8 @@ class Relief(NamedTuple):
     """(n,) % of improvement of the goal for 1 % more service rate there, all else fixed."""
     relief: Floats
     """(n,) gain in the goal from one more server (exact difference), nan where not tried."""
+    how: str
+    """How the elasticities were found: ``adjoint``, or ``difference`` of whole solutions."""
 
 
 def relief_of(
@@ -67,24 +67,24 @@ def relief_of(
     -----
     Where a backlog grows at present, J is its total growth rate: delay has no finite value then.
     By one adjoint solve where the method has one. Else by central differences with a relative step
-    of 1e-3; where the goal becomes infinite on the slower side (a service close to its limit), the
-    difference is taken on the faster side only.
+    of 1e-4, fixed points solved to 1e-12; where the goal becomes infinite on the slower side (a
+    service close to its limit), the difference is taken on the faster side only.
     """
     arrays = solution.compilation.arrays
     limited = visited(solution)
-    elasticity = elasticities(solution, goal, value, progress)
+    elasticity, how = elasticities_and_how(solution, goal, value, progress)
     relief = np.where(limited, np.nan, 0.0)
     if solution.method == "product_form" and value.growth == 0 and goal != "throughput":
-        return Relief(elasticity, np.where(limited, _all_at_once(solution, goal), 0.0))
+        return Relief(elasticity, np.where(limited, _all_at_once(solution, goal), 0.0), how)
     chosen = np.flatnonzero(limited)
     leaders = chosen[np.argsort(-elasticity[chosen], kind="stable")][:TRIED]
     for done, i in enumerate(leaders):
         if progress is not None:
             progress(done, leaders.size)
         more = with_servers(arrays, int(i), float(arrays.servers[i]) + 1.0)
-        relief[i] = _solved(solution, more, goal).gain_over(value)
+        relief[i] = goal_value(_converged(solution.again(more)), goal).gain_over(value)
     noise = NOISE * max(1.0, abs(amount(value, growing=value.growth > 0)))
-    return Relief(elasticity, np.where(np.abs(relief) < noise, 0.0, relief))
+    return Relief(elasticity, np.where(np.abs(relief) < noise, 0.0, relief), how)
 
 
 def _all_at_once(solution: Solution, goal: str) -> Floats:
@@ -112,16 +112,23 @@ def elasticities(
     solution: Solution, goal: str, value: GoalValue, progress: Progress | None = None
 ) -> Floats:
     """Return the elasticity of every service, 0 where it has none; see `relief_of`."""
+    return elasticities_and_how(solution, goal, value, progress)[0]
+
+
+def elasticities_and_how(
+    solution: Solution, goal: str, value: GoalValue, progress: Progress | None = None
+) -> tuple[Floats, str]:
+    """Return the same, and whether it is by the adjoint or by differences of solutions."""
     limited = visited(solution)
-    elasticity = _by_adjoint(solution, goal, value)
+    elasticity, how = _by_adjoint(solution, goal, value), ADJOINT
     if elasticity is None:
-        elasticity = np.zeros(limited.size)
+        elasticity, how = np.zeros(limited.size), DIFFERENCE
         chosen = np.flatnonzero(limited)
         for done, i in enumerate(chosen):
             if progress is not None:
                 progress(done, chosen.size)
             elasticity[i] = _elasticity(solution, goal, value, int(i))
-    return np.where(limited & (np.abs(elasticity) >= NOISE), elasticity, 0.0)
+    return np.where(limited & (np.abs(elasticity) >= NOISE), elasticity, 0.0), how
 
 
 def _by_adjoint(solution: Solution, goal: str, value: GoalValue) -> Floats | None:
@@ -138,15 +145,14 @@ def _by_adjoint(solution: Solution, goal: str, value: GoalValue) -> Floats | Non
     return np.asarray(-objective.gain * by_time / abs(now))
 
 
-def _solved(solution: Solution, arrays: CompiledNetwork, goal: str) -> GoalValue:
-    again = solution.again(arrays)
+def _converged(again: Solution) -> Solution:
     if not again.converged:
         message = (
             f"the network with one capacity changed did not converge (method {again.method}, "
             f"residual {again.residual:.2g}): no finding can be given by this method"
         )
         raise UnconvergedError(message)
-    return goal_value(again, goal)
+    return again
 
 
 def amount(value: GoalValue, *, growing: bool) -> float:
@@ -161,12 +167,13 @@ def _elasticity(solution: Solution, goal: str, value: GoalValue, service: int) -
     now = amount(value, growing=growing)
     if now == 0 or not math.isfinite(now):
         return 0.0
-    up = _solved(solution, with_service_rate(arrays, service, 1 + STEP), goal)
-    down = _solved(solution, with_service_rate(arrays, service, 1 / (1 + STEP)), goal)
-    faster, slower = amount(up, growing=growing), amount(down, growing=growing)
-    width = math.log1p(STEP)
-    if math.isfinite(slower) and (growing or down.growth == 0):
-        slope = (faster - slower) / (2 * width)
-    else:
-        slope = (faster - now) / width
-    return (slope if goal == "throughput" else -slope) / abs(now)
+
+    def at(rise: float) -> float:
+        changed = with_service_rate(arrays, service, math.exp(rise))
+        found = goal_value(_converged(solved_sharply(solution, changed)), goal)
+        if found.growth > 0 and not growing and goal != "throughput":
+            return math.inf
+        return amount(found, growing=growing)
+
+    rise = slope(at, 0.0, STEP)
+    return (rise if goal == "throughput" else -rise) / abs(now)

@@ -36,6 +36,8 @@ class SecondLook:
     table : pandas.DataFrame
         By the exact chain: elasticity and relief, one row a service; None where the chain could
         not be asked.
+    how : str
+        How the chain's elasticities were found, as in `Finding`.
     why_not : str
         Why it could not be asked; empty where it was.
     """
@@ -43,6 +45,7 @@ class SecondLook:
     why: str
     before: tuple[ServiceName, ...]
     table: pd.DataFrame | None = dataclasses.field(repr=False)
+    how: str = ""
     why_not: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -83,9 +86,10 @@ def second_look(solution: Solution, goal: str, elasticity: pd.Series[float]) -> 
         wider = dataclasses.replace(chain, options={})  # one more server has more states
         found = relief_of(wider, goal, goal_value(chain, goal))
     except FlownetError as error:
-        return SecondLook(why, before, None, str(error).splitlines()[0])
+        return SecondLook(why, before, None, why_not=str(error).splitlines()[0])
     index = pd.Index(list(chain.compilation.services), name="service")
-    return SecondLook(why, before, pd.DataFrame(found._asdict(), index=index))
+    table = pd.DataFrame({"elasticity": found.elasticity, "relief": found.relief}, index=index)
+    return SecondLook(why, before, table, found.how)
 
 
 def _doubt(elasticity: pd.Series[float], before: tuple[ServiceName, ...]) -> str:

@@ -10,6 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flownet.constraint.differences import (
+    ADJOINT,
+    DIFFERENCE,
+    STEP,
+    WHOLE_STEPS,
+    slope,
+    solved_sharply,
+)
 from flownet.constraint.gradient import gradient_of
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, UnconvergedError, UnknownNameError
@@ -20,12 +28,6 @@ from flownet.solvers.objective import Goal, Objective, objective_of
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
 from flownet.solvers.tables import records
-
-STEP = 1e-4
-"""Relative step of the differences of whole solutions, where no adjoint tells."""
-SHARP = 1e-12
-"""Residual at which fixed points are solved again for differences."""
-ADJOINT, DIFFERENCE, WHOLE_STEPS = "adjoint", "difference", "one more, one less"
 
 Progress = Callable[[int, int], None]
 
@@ -271,7 +273,7 @@ class Again:
         self.solution = solution
         self.objective = objective
         self.arrays = solution.compilation.arrays
-        self.now = objective.value(self._solved(self.arrays))
+        self.now = objective.value(solved_sharply(solution, self.arrays))
         # by product form no time has an scv: next to it, decomposition is as good and does
         self.general = solution
         if solution.method == "product_form":
@@ -279,35 +281,27 @@ class Again:
         elif solution.method == "exact":
             self.general = dataclasses.replace(solution, options={**solution.options, "fit": True})
 
-    def _solved(self, arrays: Any) -> Solution:
-        """Return the solution to a residual of 1e-12 where the method has one to choose."""
-        again = self.solution.again(arrays, sharp=SHARP)
-        return again if again.converged else self.solution.again(arrays)
-
     def value(self, parameter: Parameter, value: float) -> float:
         """Return the goal with another value of a parameter; nan where it cannot be solved."""
         arrays = parameter.changed(self.arrays, value)
         if parameter.name in {"service_scv", "arrival_scv"}:
-            changed = self.general.again(arrays, sharp=SHARP)
+            changed = solved_sharply(self.general, arrays)
         else:
-            changed = self._solved(arrays)
+            changed = solved_sharply(self.solution, arrays)
         return self.objective.value(changed) if changed.converged else math.nan
 
     def slope(self, parameter: Parameter) -> tuple[float, str]:
         """Return a derivative by differences, and how it was found."""
         if parameter.name in WHOLE:
             return self._by_steps(parameter), WHOLE_STEPS
-        size = parameter.value if parameter.value > 0 else 1.0
-        high, low = parameter.value + STEP * size, max(parameter.value - STEP * size, 0.0)
-        if parameter.name == "routing_probability" and self._row_full(parameter):
-            high = parameter.value
-        up = self.now if high == parameter.value else self.value(parameter, high)
-        down = self.now if low == parameter.value else self.value(parameter, low)
-        if not math.isfinite(up):
-            return (self.now - down) / (parameter.value - low), DIFFERENCE
-        if not math.isfinite(down):
-            return (up - self.now) / (high - parameter.value), DIFFERENCE
-        return (up - down) / (high - low), DIFFERENCE
+        size = STEP * (parameter.value if parameter.value > 0 else 1.0)
+        full = parameter.name == "routing_probability" and self._row_full(parameter)
+        highest = parameter.value if full else math.inf
+        found = slope(
+            lambda value: self.value(parameter, value),
+            parameter.value, size, lowest=0.0, highest=highest,
+        )  # fmt: skip
+        return found, DIFFERENCE
 
     def _row_full(self, parameter: Parameter) -> bool:
         """Tell whether all who leave a service take one of its routes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from flownet.constraint.differences import ADJOINT
 from flownet.constraint.second_look import leaders
 from flownet.display import figure
 
@@ -242,10 +243,9 @@ def explain(finding: Finding) -> str:
     binding = ", ".join(f"'{finding.network.label(s)}'" for s in finding.throughput_limit.binding)
     lines = [
         headline(finding),
-        "How: elasticity is the % of improvement of the goal per % of service rate, from one "
-        "adjoint solve of the method's equations or, where it has none, from solving again with "
-        "each rate a little higher and lower; relief is the exact difference with one more server. "
-        "The constraint is the largest elasticity; where the delay is seen does not enter.",
+        "How: elasticity is the % of improvement of the goal per % of service rate, "
+        f"{_way_of(finding)}; relief is the exact difference with one more server. The constraint "
+        "is the largest elasticity; where the delay is seen does not enter.",
         f"Limit: with nobody lost on the way and no blocking, the servers are enough for "
         f"{figure(finding.throughput_limit.scale)} times the present demand"
         + (f"; first to saturate: {binding}." if binding else ".")
@@ -259,6 +259,13 @@ def explain(finding: Finding) -> str:
         finding.solution.explain(),
     ]
     return "\n".join(lines)
+
+
+def _way_of(finding: Finding) -> str:
+    """Return how the elasticities were found."""
+    if finding.how == ADJOINT:
+        return "for all services from one adjoint solve of the equations"
+    return "for each service from two solutions with its rate a little higher and lower"
 
 
 def _second(finding: Finding) -> list[str]:
@@ -288,6 +295,7 @@ def plain_values(finding: Finding) -> dict[str, Any]:
         "constraint_set": list(finding.constraint_set),
         "symptoms": list(finding.symptoms),
         "headline": headline(finding),
+        "how": finding.how,
         "ranking": records(finding.ranking),
         **({"flow": records(finding.flow)} if len(finding.ranking) <= WIDEST else {}),
         "throughput_limit": records(finding.throughput_limit.to_dict()),
