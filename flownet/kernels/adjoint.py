@@ -111,6 +111,8 @@ def row_pullback(
         for column in np.ndindex(whole.shape[1:]):
             place = (slice(None), *column)
             high, low, width = _moved(whole, place, step)
+            if not width.any():
+                continue
             pair = [outputs({**inputs, name: changed}) for changed in (high, low)]
             slopes[place] = _slope(weighted(pair, adjoints), width)
         result[name] = slopes
@@ -123,18 +125,28 @@ def row_slopes(
     which: Sequence[str],
     step: float = STEP,
 ) -> dict[str, list[Floats]]:
-    """Return the slope of every output by every input, both (n,); see `row_pullback`.
+    """Return the slope of every output by every column of an input; see `row_pullback`.
 
     Returns
     -------
-    mapping of lists of arrays (n,)
-        By input, one array an output.
+    mapping of lists of arrays (n, columns of the output, columns of the input)
+        By input, one array an output; an input or output (n,) has no columns.
     """
     result: dict[str, list[Floats]] = {}
     for name in which:
-        high, low, width = _moved(inputs[name], (slice(None),), step)
-        above, below = (outputs({**inputs, name: changed}) for changed in (high, low))
-        result[name] = [_slope(up - down, width) for up, down in zip(above, below, strict=True)]
+        whole = inputs[name]
+        found: list[list[Floats]] = []
+        for column in np.ndindex(whole.shape[1:]):
+            high, low, width = _moved(whole, (slice(None), *column), step)
+            above, below = (outputs({**inputs, name: changed}) for changed in (high, low))
+            found.append([
+                _slope(np.subtract(up, down, out=np.zeros(up.shape), where=up != down), width)
+                for up, down in zip(above, below, strict=True)
+            ])  # fmt: skip
+        result[name] = [
+            np.stack(each, axis=-1) if whole.ndim > 1 else each[0]
+            for each in zip(*found, strict=True)
+        ]
     return result
 
 
@@ -153,7 +165,8 @@ def _moved(whole: Floats, place: tuple[Any, ...], step: float) -> tuple[Floats, 
 
 
 def _slope(difference: Floats, width: Floats) -> Floats:
-    return np.divide(difference, width, out=np.zeros(width.shape), where=width > 0)
+    wide = width.reshape(-1, *(1,) * (difference.ndim - 1))
+    return np.divide(difference, wide, out=np.zeros(difference.shape), where=wide > 0)
 
 
 def weighted(pair: Sequence[Sequence[Floats]], adjoints: Sequence[Floats]) -> Floats:

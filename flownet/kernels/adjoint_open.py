@@ -9,6 +9,7 @@ from flownet.kernels.adjoint import (
     Gradient,
     Weights,
     row_pullback,
+    row_slopes,
     solve_transposed,
 )
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers, Measures
@@ -20,7 +21,7 @@ from flownet.kernels.decomposition_waits import waits_at
 from flownet.kernels.traffic import reachable_states
 from flownet.kernels.traffic_solvers import route_sources
 
-INPUTS = ("service", "hold", "second", "servers", "room", "patience")
+INPUTS = ("hold", "second", "servers", "room", "patience")
 SAME = 1e-9
 """An scv so close to 1 is that of a Poisson stream."""
 
@@ -62,8 +63,12 @@ def open_gradient(
     def outputs(given: Columns) -> list[Floats]:
         return _outputs(stations, given)
 
-    right = weights.arrival_rate + row_pullback(outputs, inputs, ["arrival"], own)["arrival"]
-    jacobian = _jacobian(outputs, inputs)
+    by_arrival = row_slopes(outputs, inputs, ["arrival"])["arrival"]
+    right = weights.arrival_rate.copy()
+    for weight, slope in zip(own, by_arrival, strict=True):
+        counted = np.where((weight != 0)[:, :, None], slope, 0.0)
+        right += np.einsum("ik,ikl->il", weight, counted)
+    jacobian = _jacobian(by_arrival[_OUTPUTS.index("throughput")])
     reached = reachable_states(compiled).ravel()
     worth = solve_transposed(compiled, jacobian, right, reached)
     if worth is None:
@@ -77,6 +82,9 @@ def open_gradient(
     whole = [weight + ahead if name == "throughput" else weight
              for name, weight in zip(_OUTPUTS, own, strict=True)]  # fmt: skip
     slopes = row_pullback(outputs, inputs, INPUTS, whole)
+    slopes["service"] = measures.throughput * (
+        weights.number_in_service - weights.number_held_in_transfer
+    )
     return by_parameters(compiled, measures, worth, slopes, source)
 
 
@@ -162,18 +170,10 @@ def _streams(stations: Stations, arrival: Floats) -> Streams:
     )  # fmt: skip
 
 
-def _jacobian(outputs: object, inputs: Columns) -> Floats:
-    """Return K (n, R, R): what class k passes on per arrival of class l."""
-    arrival = inputs["arrival"]
-    n, classes = arrival.shape
-    jacobian = np.zeros((n, classes, classes))
-    for k in range(classes):
-        unit = [np.zeros((n, classes)) for _ in _OUTPUTS]
-        unit[1][:, k] = 1.0
-        slopes = row_pullback(outputs, inputs, ["arrival"], unit)["arrival"]  # type: ignore[arg-type]  # a callable
-        jacobian[:, k, :] = slopes
-    nearly = np.abs(jacobian - np.eye(classes)) < SAME
-    return np.where(nearly, np.broadcast_to(np.eye(classes), jacobian.shape), jacobian)
+def _jacobian(passed: Floats) -> Floats:
+    """Return K (n, R, R), what class k passes on per arrival of class l, without its noise."""
+    identity = np.broadcast_to(np.eye(passed.shape[1]), passed.shape)
+    return np.where(np.abs(passed - identity) < SAME, identity, passed)
 
 
 def by_parameters(
