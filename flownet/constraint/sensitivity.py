@@ -10,24 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flownet.constraint.differences import (
-    ADJOINT,
-    DIFFERENCE,
-    STEP,
-    WHOLE_STEPS,
-    slope,
-    solved_sharply,
-)
+from flownet.constraint.differences import ADJOINT, Again
 from flownet.constraint.gradient import gradient_of
 from flownet.display import figure, html_of_text
-from flownet.errors import Fault, UnconvergedError, UnknownNameError
+from flownet.errors import Fault, ParameterError, UnconvergedError, UnknownNameError
 from flownet.network.model import Network
 from flownet.network.parameters import UNITS, WHOLE, Parameter, parameters_of
 from flownet.network.values import nearest
 from flownet.solvers.objective import Goal, Objective, objective_of
+from flownet.solvers.simulation import Simulation
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
 from flownet.solvers.tables import records
+
+SIMULATION = "simulation"
 
 Progress = Callable[[int, int], None]
 
@@ -38,7 +34,7 @@ class Sensitivities:
 
     Attributes
     ----------
-    solution : Solution
+    solution : Solution or Simulation
         The present state.
     goal : str
         What is differentiated, ``weighted sum`` for weights.
@@ -49,14 +45,20 @@ class Sensitivities:
         value, derivative, elasticity (% of the goal for % of the parameter), gain_per_money
         (improvement per unit of money spent on servers for one T; nan without a price), how
         (``adjoint``; ``difference`` of two solutions; ``one more, one less`` where only whole
-        numbers can be solved). With ``steps`` also one_more and one_less: the exact change of the
-        goal with one server or place more or less.
+        numbers can be solved; ``paired difference`` of two simulations). By simulation also the
+        halfwidth of the derivative's interval. With ``steps`` also one_more and one_less: the exact
+        change of the goal with one server or place more or less.
     """
 
-    solution: Solution = dataclasses.field(repr=False)
+    solution: Solution | Simulation = dataclasses.field(repr=False)
     goal: str
     value: float
     table: pd.DataFrame = dataclasses.field(repr=False)
+
+    @property
+    def method(self) -> str:
+        """The method by which the network was solved."""
+        return SIMULATION if isinstance(self.solution, Simulation) else self.solution.method
 
     def derivative(self, where: str, parameter: str, job_class: str | None = None) -> float:
         """Return one derivative; `job_class` is needed only where there are several.
@@ -87,6 +89,7 @@ class Sensitivities:
 
     def __repr__(self) -> str:
         """Return three lines: the strongest parameter, how it was found, one warning."""
+        by = self.method
         unit = "of growth " if self.solution.overloaded else ""
         if self.table.empty:
             head = f"Sensitivities of '{self.goal}': no parameter has any"
@@ -102,7 +105,7 @@ class Sensitivities:
         warnings = self.solution.warnings
         return "\n".join([
             head,
-            f"  {len(self.table)} parameters ({how}); method {self.solution.method}",
+            f"  {len(self.table)} parameters ({how}); method {by}",
             f"  warning: {warnings[0]}" if warnings else "  no warnings",
         ])  # fmt: skip
 
@@ -114,7 +117,7 @@ class Sensitivities:
         return {
             "goal": self.goal,
             "value": records(self.value),
-            "method": self.solution.method,
+            "method": self.method,
             "table": records(self.table),
         }
 
@@ -149,7 +152,7 @@ def sensitivities(
         weights by measure or by (service, measure), as ``{"number_waiting": 1.0, ("ward",
         "loss_rate"): 5.0}``.
     method : str
-        As for `solve`.
+        As for `solve`; ``simulation`` for paired differences on common random numbers.
     parameters : sequence of str, optional
         Of ``servers``, ``waiting_room``, ``service_time``, ``service_scv``,
         ``external_arrival_rate``, ``arrival_scv``, ``patience``, ``routing_probability``,
@@ -161,7 +164,8 @@ def sensitivities(
     progress : callable, optional
         Called with (done, total) where networks are solved again.
     **options
-        As for `solve`.
+        As for `solve`; by simulation as for `simulate`, and ``change`` (default 0.05), the relative
+        change of a parameter up and down.
 
     Returns
     -------
@@ -179,8 +183,10 @@ def sensitivities(
     Servers carry their waiting room with them. A routing probability is raised at the cost of the
     share that leaves the network. The derivative by a service time keeps the shape of its law, that
     by an scv the mean. Where the method has no adjoint for a parameter, two solutions around it are
-    subtracted (`how` says so). Where a method takes only whole servers and places, their row is
-    half the difference between one more and one less.
+    subtracted (`how` says so). By simulation every parameter is changed up and down on common
+    random numbers; the half-width is that of the paired differences, without the bias of the
+    change. Where a method takes only whole servers and places, their row is half the difference
+    between one more and one less.
 
     References
     ----------
@@ -200,6 +206,8 @@ def sensitivities(
     1.5
     """
     chosen = _checked(parameters)
+    if method == SIMULATION:
+        return _by_simulation(network, goal, chosen, where, steps, progress, options)
     solution = solve(network, method, **options)
     if not solution.converged:
         message = f"the network could not be solved by '{solution.method}': it has no derivatives"
@@ -209,6 +217,35 @@ def sensitivities(
     if where is not None:
         every = _there(every, [str(each) for each in where], solution)
     return _sensitivities(solution, objective, every, steps=steps, progress=progress)
+
+
+def _by_simulation(
+    network: Network,
+    goal: Goal,
+    chosen: tuple[str, ...],
+    where: Sequence[Any] | None,
+    steps: bool,  # noqa: FBT001  # as it was asked for
+    progress: Progress | None,
+    options: dict[str, Any],
+) -> Sensitivities:
+    """Return the derivatives by paired differences of simulations, with their half-widths."""
+    from flownet.constraint.simulated import CHANGE, Paired, paired_slopes
+
+    if steps:
+        message = "is for formulas: a simulation changes servers and places by one anyway"
+        raise ParameterError([Fault("sensitivities", "steps", "True", message)])
+    paired = Paired(network, goal, options.pop("change", CHANGE), options)
+    solution, objective = paired.solution, paired.objective
+    every = parameters_of(solution.compilation, chosen)
+    if where is not None:
+        every = _there(every, [str(each) for each in where], solution)
+    slopes = paired_slopes(paired, every, progress)
+    how = [each.how for each in slopes]
+    value = float(paired.now.mean())
+    table = _table(solution, objective, every, [each.value for each in slopes], how, value)
+    table.insert(2, "halfwidth", [each.halfwidth for each in slopes])
+    order = table["elasticity"].abs().fillna(-1.0).sort_values(ascending=False, kind="stable")
+    return Sensitivities(paired.simulation, objective.name, value, table.loc[order.index])
 
 
 def _there(every: list[Parameter], places: list[str], solution: Solution) -> list[Parameter]:
@@ -264,66 +301,6 @@ def _sensitivities(
         table = _with_steps(table, every, again)
     order = table["elasticity"].abs().fillna(-1.0).sort_values(ascending=False, kind="stable")
     return Sensitivities(solution, objective.name, value, table.loc[order.index])
-
-
-class Again:
-    """A solution solved again with one parameter changed."""
-
-    def __init__(self, solution: Solution, objective: Objective) -> None:
-        self.solution = solution
-        self.objective = objective
-        self.arrays = solution.compilation.arrays
-        self.now = objective.value(solved_sharply(solution, self.arrays))
-        # by product form no time has an scv: next to it, decomposition is as good and does
-        self.general = solution
-        if solution.method == "product_form":
-            self.general = dataclasses.replace(solution, method="decomposition", options={})
-        elif solution.method == "exact":
-            self.general = dataclasses.replace(solution, options={**solution.options, "fit": True})
-
-    def value(self, parameter: Parameter, value: float) -> float:
-        """Return the goal with another value of a parameter; nan where it cannot be solved."""
-        arrays = parameter.changed(self.arrays, value)
-        if parameter.name in {"service_scv", "arrival_scv"}:
-            changed = solved_sharply(self.general, arrays)
-        else:
-            changed = solved_sharply(self.solution, arrays)
-        return self.objective.value(changed) if changed.converged else math.nan
-
-    def slope(self, parameter: Parameter) -> tuple[float, str]:
-        """Return a derivative by differences, and how it was found."""
-        if parameter.name in WHOLE:
-            return self._by_steps(parameter), WHOLE_STEPS
-        size = STEP * (parameter.value if parameter.value > 0 else 1.0)
-        full = parameter.name == "routing_probability" and self._row_full(parameter)
-        highest = parameter.value if full else math.inf
-        found = slope(
-            lambda value: self.value(parameter, value),
-            parameter.value, size, lowest=0.0, highest=highest,
-        )  # fmt: skip
-        return found, DIFFERENCE
-
-    def _row_full(self, parameter: Parameter) -> bool:
-        """Tell whether all who leave a service take one of its routes."""
-        arrays, route = self.arrays, parameter.place[0]
-        state = int(np.searchsorted(arrays.route_start.astype(np.int64), route, side="right")) - 1
-        first, last = (int(arrays.route_start[state + k]) for k in (0, 1))
-        return bool(arrays.route_probability[first:last].sum() > 1.0 - STEP)
-
-    def steps(self, parameter: Parameter) -> tuple[float, float]:
-        """Return the change of the goal with one more and with one less; nan where impossible."""
-        least = 1.0 if parameter.name == "servers" else 0.0
-        more = self.value(parameter, parameter.value + 1.0) - self.now
-        less = math.nan
-        if parameter.value - 1.0 >= least:
-            less = self.value(parameter, parameter.value - 1.0) - self.now
-        return more, less
-
-    def _by_steps(self, parameter: Parameter) -> float:
-        more, less = self.steps(parameter)
-        if math.isfinite(less) and math.isfinite(more):
-            return (more - less) / 2.0
-        return more if math.isfinite(more) else -less
 
 
 def _table(

@@ -210,10 +210,9 @@ def reverse(compiled: CompiledNetwork, weight: Floats, reached: Booleans) -> Rev
         return None
     safe = np.where(flow > 0.0, flow, 1.0)
     values = used * flow[source] / safe[to]
-    order = np.argsort(to, kind="stable")
-    counts = np.bincount(to, minlength=flow.size)
-    start = np.concatenate(([0], np.cumsum(counts)))
-    return Reversed(start.astype(np.uint32), source[order].astype(np.uint32), values[order], flow)
+    first, size = compiled.route_start.astype(np.int64), flow.size
+    back: Any = csr_array((values, to, first), shape=(size, size)).tocsc()
+    return Reversed(back.indptr.astype(np.uint32), back.indices.astype(np.uint32), back.data, flow)
 
 
 def solve_reversed(back: Reversed, right: Floats) -> Floats:

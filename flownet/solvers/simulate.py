@@ -263,6 +263,15 @@ def _with_runs(
     return Simulation(network, design, outcome.interrupted, runs, compilation)
 
 
+def simulate_again(
+    simulation: Simulation, compilation: Compilation, executor: Executor | None = None
+) -> Simulation:
+    """Return the simulation of a changed compilation on the same random numbers."""
+    return _with_runs(
+        simulation.network, compilation, simulation.design, (), executor, progress=False
+    )
+
+
 def run_until(
     simulation: Simulation,
     relative_half_width: float,
