@@ -153,7 +153,7 @@ def row_slopes(
 def _moved(whole: Floats, place: tuple[Any, ...], step: float) -> tuple[Floats, Floats, Floats]:
     """Return an input with one column a step higher and a step lower, and how far they are."""
     value = whole[place]
-    scale = np.abs(whole).reshape(whole.shape[0], -1).max(axis=1, initial=0.0)
+    scale = np.abs(whole).max(axis=tuple(range(1, whole.ndim)), initial=0.0)
     size = np.where(value != 0, np.abs(value), np.where(scale > 0, scale, 1.0))
     moved = np.where(np.isfinite(size), step * size, 0.0)
     high, low = whole.copy(), whole.copy()
