@@ -134,6 +134,8 @@ def _state_worth(chain: Chain, weights: Weights) -> Floats:
         np.zeros((services, services)),
         np.zeros((services, most)),
         np.zeros((services, most)),
+        np.zeros((services, most)),
+        np.zeros(services, dtype=np.int64),
     )
     worth = np.zeros(chain.size)
     _fill_worth(chain.packed.whole, chain.packed.figures, states, numbers, table, worth)

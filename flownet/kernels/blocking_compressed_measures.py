@@ -15,8 +15,11 @@ from flownet.kernels.blocking_compressed_flows import (
     transit_by_class,
 )
 from flownet.kernels.blocking_compressed_place import Chain
+from flownet.kernels.blocking_compressed_streams import standing_spells
 from flownet.kernels.blocking_compressed_sweep import spreads
+from flownet.kernels.blocking_deadlock import all_blocked, deadlock_rate
 from flownet.kernels.compiled import (
+    BLOCKED_AFTER_SERVICE,
     NOTHING,
     WAIT_OUTSIDE,
     Booleans,
@@ -93,8 +96,36 @@ def to_measures(
         blocked_by_from=layout.upper,
         blocked_by_to=layout.lower,
         blocked_by_number=flows.pair * wait,
+        probability_all_blocked=_all_blocked(compiled, layout, settled, flows.pair * wait),
+        deadlock_rate=_deadlocks(compiled, layout, settled, flows.pair * wait),
         rest=settled.rest,
     )
+
+
+def _all_blocked(
+    compiled: CompiledNetwork, layout: Layout, settled: Settled, number: Floats
+) -> Floats:
+    """Return the probability that all servers are blocked, from `number` by pair."""
+    mean = np.bincount(layout.upper, weights=number, minlength=compiled.servers.size)
+    deviation, _ = standing_spells(compiled, layout, settled.flows, settled.chains)
+    with np.errstate(invalid="ignore"):
+        variance = np.nan_to_num((deviation * compiled.servers) ** 2, posinf=0.0)
+    return all_blocked(mean, variance, compiled.servers)
+
+
+def _deadlocks(
+    compiled: CompiledNetwork, layout: Layout, settled: Settled, number: Floats
+) -> Floats:
+    """Return an estimate of the deadlocks per T, those of jobs that come back at once included."""
+    meeting = settled.flows.pair * settled.found_full
+    rate = deadlock_rate(
+        layout.upper, layout.lower, layout.cyclic, meeting, number, compiled.servers,
+        1.0 - settled.chains.vacant,
+    )  # fmt: skip
+    own = layout.back[compiled.when_full[layout.end[layout.back]] == BLOCKED_AFTER_SERVICE]
+    place = layout.end[own]
+    alone = settled.flows.route[own] * settled.crowded[place]
+    return np.asarray(rate + np.bincount(place, weights=alone, minlength=rate.size))
 
 
 def room_of(compiled: CompiledNetwork, layout: Layout) -> Floats:

@@ -377,4 +377,5 @@ def _measures(problem: Problem, found: Standing, tolerance: float, rest: Floats)
     status = CONVERGED if found.residual <= tolerance else UNCONVERGED
     standing = (status, found.sweeps, found.residual)
     measures = to_measures(compiled, layout, settled, np.ones(n), standing)
-    return measures._replace(variant=MODES.index(FULL))
+    stuck = np.where(compiled.servers > 0, found.figures[:, 6], 0.0)
+    return measures._replace(variant=MODES.index(FULL), probability_all_blocked=stuck)

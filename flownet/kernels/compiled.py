@@ -173,5 +173,11 @@ class Measures(NamedTuple):
     """(n,) the same by the other."""
     rest: Floats = NOTHING
     """(any,) where a fixed point came to rest, from which a like one may start; else empty."""
+    probability_all_blocked: Floats = NOTHING
+    """(n,) share of time in which every server is held by a job that waits to move on; empty where
+    no job is ever blocked."""
+    deadlock_rate: Floats = NOTHING
+    """(n,) deadlocks per T that a completion here closes, resolved by an exchange of places; empty
+    where no job is ever blocked."""
     variant: int = 0
     """Which variant of its method gave this, where there are several; 0 the first."""

@@ -52,6 +52,10 @@ class Numbers(NamedTuple):
     """(n, any) probability of each number present."""
     outside: Floats
     """(n, any) probability of each number that waits outside."""
+    stuck: Floats
+    """(n, any) probability of each number of servers blocked."""
+    now: Integers
+    """(n,) servers blocked in the state at hand."""
 
 
 @njit
@@ -69,6 +73,7 @@ def _add_lists(t: Integers, state: Slots, weight: float, numbers: Numbers) -> No
                 source = of_kind(t, who, SOURCE)
                 numbers.by_pair[BLOCKED, source] += weight
                 numbers.blocked_by[source // t[CLASSES], owner] += weight
+                numbers.now[source // t[CLASSES]] += 1
             elif of_kind(t, who, SOURCE) == col.OUTSIDE:
                 numbers.by_pair[OUTSIDE, of_kind(t, who, TARGET)] += weight
                 outside += 1
@@ -85,8 +90,10 @@ def add_numbers(
     """Add up the mean numbers over all states."""
     for row in range(probability.shape[0]):
         state, weight = states[row], probability[row]
+        numbers.now[:] = 0
         _add_lists(t, state, weight, numbers)
         for service in range(t[SERVICES]):
+            numbers.stuck[service, numbers.now[service]] += weight
             held, waiting = of_service(t, service, HELD), of_service(t, service, WAITING)
             numbers.present[service, state[held] + state[waiting]] += weight
             share = working_share(t, f, state, service)
@@ -120,6 +127,8 @@ def mean_numbers(chain: Chain, probability: Floats) -> Numbers:
         blocked_by=np.zeros((services, services)),
         present=np.zeros((services, most + 1)),
         outside=np.zeros((services, longest + 1)),
+        stuck=np.zeros((services, most + 1)),
+        now=np.zeros(services, dtype=np.int64),
     )
     add_numbers(chain.packed.whole, chain.packed.figures, states, probability, numbers)
     return numbers
@@ -145,6 +154,15 @@ def probability_full(compiled: CompiledNetwork, numbers: Numbers) -> Floats:
         places = int(compiled.capacity[i])
         full[i] = numbers.present[i, places] if places < numbers.present.shape[1] else 0.0
     return full
+
+
+def probability_all_blocked(compiled: CompiledNetwork, numbers: Numbers) -> Floats:
+    """Return the share of time with every server blocked, 0 where their number is unlimited."""
+    stuck = np.zeros(compiled.servers.shape[0])
+    for i in np.flatnonzero(np.isfinite(compiled.servers)):
+        servers = int(compiled.servers[i])
+        stuck[i] = numbers.stuck[i, servers] if servers < numbers.stuck.shape[1] else 0.0
+    return stuck
 
 
 def growth_of(layout: Layout, rates: Floats) -> tuple[Floats, Floats]:
@@ -228,4 +246,6 @@ def measures_of(
         blocked_by_from=source.astype(np.int64),
         blocked_by_to=target.astype(np.int64),
         blocked_by_number=numbers.blocked_by[source, target],
+        probability_all_blocked=probability_all_blocked(compiled, numbers),
+        deadlock_rate=pairs(rates[col.EXCHANGED]).sum(axis=1),
     )

@@ -342,4 +342,6 @@ def measures(run: SimulationRun) -> Measures:
         blocked_by_from=run.blocked_by_from,
         blocked_by_to=run.blocked_by_to,
         blocked_by_number=t.blocked_by / length,
+        probability_all_blocked=t.all_blocked / length,
+        deadlock_rate=t.deadlocks / length,
     )

@@ -53,7 +53,11 @@ def _block(m: Address, job: int) -> None:
     q[state + at.NUMBER_BLOCKED] += 1
     f[state + at.BLOCKED_AREA] -= f[at.NOW]
     q[state + at.BLOCKINGS] += 1
-    q[q[job + at.JOB_SERVICE] + at.BLOCKED_HERE] += 1
+    service = q[job + at.JOB_SERVICE]
+    q[service + at.BLOCKED_HERE] += 1
+    if q[service + at.BLOCKED_HERE] == f[service + at.SERVERS]:
+        q[service + at.ALL_BLOCKED] = 1
+        f[service + at.ALL_BLOCKED_AREA] -= f[at.NOW]
     q[pair + at.PAIR_NUMBER] += 1
     f[pair + at.PAIR_AREA] -= f[at.NOW]
 
@@ -70,7 +74,11 @@ def unblock(m: Address, job: int) -> None:
     q[state + at.NUMBER_BLOCKED] -= 1
     f[state + at.BLOCKED_AREA] += now
     f[state + at.BLOCKED_SUM] += now - f[job + at.SINCE]
-    q[q[job + at.JOB_SERVICE] + at.BLOCKED_HERE] -= 1
+    service = q[job + at.JOB_SERVICE]
+    q[service + at.BLOCKED_HERE] -= 1
+    if q[service + at.ALL_BLOCKED] != 0:
+        q[service + at.ALL_BLOCKED] = 0
+        f[service + at.ALL_BLOCKED_AREA] += now
     q[pair + at.PAIR_NUMBER] -= 1
     f[pair + at.PAIR_AREA] += now
 
@@ -192,6 +200,7 @@ def ask(m: Address, job: int, state: int) -> int:
         if service == origin:
             if rule == BLOCKED_AFTER_SERVICE:
                 q[at.EXCHANGES] += 1
+                q[service + at.DEADLOCKS] += 1
             return _move(m, job, state)
         if rule in (BLOCKED_AFTER_SERVICE, WAIT_OUTSIDE):
             return _wait_for_place(m, job, state)

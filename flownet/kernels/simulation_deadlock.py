@@ -51,6 +51,7 @@ def resolve(m: Address, closing: int) -> None:
     if not _find_cycle(m, first, last):
         return
     q[at.EXCHANGES] += 1
+    q[last + at.DEADLOCKS] += 1
     if q[at.ON_DEADLOCK] != at.EXCHANGE:
         q[at.ON_DEADLOCK] = at.STOPPED
         return

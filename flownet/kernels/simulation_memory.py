@@ -108,8 +108,11 @@ TAIL: Final = 1
     SPEED,  # f, at which each job is served
     VIRTUAL,  # f, service received by a job that is always present
     VIRTUAL_AT,  # f, the time when VIRTUAL was right
+    ALL_BLOCKED,  # whether every server is held by a job that waits to move on
+    ALL_BLOCKED_AREA,  # f
+    DEADLOCKS,  # that a job of this service has closed
     SERVICE_WORDS,
-) = range(2, 29)
+) = range(2, 32)
 
 # ---- queue of one rank at a service
 QUEUE: Final = 0  # list of jobs that wait

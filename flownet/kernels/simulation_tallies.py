@@ -42,6 +42,8 @@ class Tallies(NamedTuple):
     """(B, n, R) of the jobs outside that wait for a place here."""
     full: Floats
     """(B, n) T during which `capacity` jobs were present."""
+    all_blocked: Floats
+    """(B, n) T during which every server was held by a job that waits to move on."""
     in_transit: Floats
     """(B, R) job T between services, by the class that they go on as."""
     blocked_by: Floats
@@ -90,6 +92,8 @@ class Tallies(NamedTuple):
     """(B, R, m) jobs that left served within each of the given times, by class at entry."""
     exchanges: Integers
     """(B,) deadlocks resolved by an exchange."""
+    deadlocks: Integers
+    """(B, n) of those, by the service whose job closed them."""
     profile_time: Floats
     """(B, s) T spent in each step of the profile's cycle; no step without a profile."""
     profile: Floats
@@ -166,6 +170,8 @@ def snapshot(m: Memory) -> Tallies:
     return Tallies(
         length=np.array(now),
         full=services(m, m.f)[:, at.FULL_AREA] + np.where(room <= 0, now, 0.0),
+        all_blocked=services(m, m.f)[:, at.ALL_BLOCKED_AREA]
+        + services(m, m.q)[:, at.ALL_BLOCKED] * now,
         in_transit=moves[:, at.NUMBER_IN_TRANSIT] * now + journeys[:, at.IN_TRANSIT_AREA],
         blocked_by=blocking,
         found_full=services(m, m.q)[:, at.FOUND_FULL].copy(),
@@ -173,6 +179,7 @@ def snapshot(m: Memory) -> Tallies:
         system_time=journeys[:, at.TIME_SUM].copy(),
         system_time_square=journeys[:, at.TIME_SQUARE_SUM].copy(),
         within=m.q[m.within : m.left].reshape(shape[1], -1).copy(),
+        deadlocks=services(m, m.q)[:, at.DEADLOCKS].copy(),
         exchanges=np.array(m.q[at.EXCHANGES]),
         profile_time=profile_time,
         profile=profile,

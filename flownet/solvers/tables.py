@@ -19,6 +19,7 @@ UNITS: Final = {
     "number_held_in_transfer": "job", "number_outside": "job", "waiting_time": "T",
     "blocked_time": "T", "held_transfer_time": "T", "response_time": "T", "residence_time": "T",
     "outside_time": "T", "wait_probability": "-", "probability_full": "-",
+    "probability_all_blocked": "-", "deadlock_rate": "1/T",
     "blocking_probability": "-", "loss_probability": "-", "loss_rate": "job/T",
     "overflow_rate": "job/T", "abandonment_rate": "job/T", "abandonment_probability": "-",
     "growth_rate": "job/T", "delay": "job", "visits": "-", "external_arrival_rate": "job/T",
@@ -135,6 +136,8 @@ def service_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
         "outside_time": _mean(by_state["outside_time"], np.where(external > 0, external, weights)),
         "wait_probability": m.wait_probability,
         "probability_full": m.probability_full,
+        "probability_all_blocked": _or_none(m.probability_all_blocked, servers),
+        "deadlock_rate": _or_none(m.deadlock_rate, servers),
         "blocking_probability": m.blocking_probability,
         "loss_probability": ratio(total["loss_rate"], total["arrival_rate"]),
         "loss_rate": total["loss_rate"],
@@ -145,6 +148,11 @@ def service_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
         "arrival_scv": m.arrival_scv,
         "departure_scv": m.departure_scv,
     }
+
+
+def _or_none(values: Floats, like: Floats) -> Floats:
+    """Return the values, 0 where a method has none since no job is ever blocked there."""
+    return values if values.size else np.zeros_like(like)
 
 
 def service_table(

@@ -40,8 +40,9 @@ SERVICE: Final = (
     "occupancy", "number_present", "number_waiting", "number_in_service", "number_blocked",
     "number_held_in_transfer", "number_outside", "waiting_time", "blocked_time",
     "held_transfer_time", "response_time", "outside_time", "wait_probability", "probability_full",
-    "blocking_probability", "loss_probability", "loss_rate", "overflow_rate",
-    "abandonment_probability", "growth_rate", "delay", "arrival_scv", "departure_scv",
+    "probability_all_blocked", "deadlock_rate", "blocking_probability", "loss_probability",
+    "loss_rate", "overflow_rate", "abandonment_probability", "growth_rate", "delay",
+    "arrival_scv", "departure_scv",
 )  # fmt: skip
 """Of one service (``at``)."""
 STATE: Final = (
