@@ -66,9 +66,10 @@ def deadlock_rate(
               q_{kl} = \frac{b_{kl}}{1 + b_{kl} (1 - 1 / c_k)}
 
     with f the rate at which jobs of i find j full, the largest product over the ways from j back to
-    i, and q the chance that some server of k is blocked for l, from the mean number b that is. Every
-    service on such a way is full, which it is for the share π of time. Were blocked servers to say
-    nothing of that, each factor would be q, and q / π were they to make it so: between the two.
+    i, and q the chance that some server of k is blocked for l, from the mean number b that is.
+    Every service on such a way is full, which it is for the share :math:`\pi` of time. Were blocked
+    servers to say nothing of that, each factor would be q; were they to make it so, q over that
+    share: here it is between the two.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def deadlock_rate(
         b.
     servers : (n,) array
     full : (n,) array
-        π.
+        Share of time in which the service is full.
 
     Returns
     -------
