@@ -106,7 +106,7 @@ def _all_blocked(
     compiled: CompiledNetwork, layout: Layout, settled: Settled, number: Floats
 ) -> Floats:
     """Return the probability that all servers are blocked, from `number` by pair."""
-    mean = np.bincount(layout.upper, weights=number, minlength=compiled.servers.size)
+    mean = np.bincount(layout.upper, number, compiled.servers.size).astype(np.float64)
     deviation, _ = standing_spells(compiled, layout, settled.flows, settled.chains)
     with np.errstate(invalid="ignore"):
         variance = np.nan_to_num((deviation * compiled.servers) ** 2, posinf=0.0)
