@@ -11,7 +11,7 @@ import numpy as np
 
 from flownet.display import figure
 from flownet.errors import Fault, ParameterError, UnknownNameError
-from flownet.network.values import nearest
+from flownet.network.values import nearest, shown
 from flownet.solvers.goals import GOALS, GoalValue, goal_value
 from flownet.solvers.solution import Solution
 
@@ -85,6 +85,9 @@ def read_goal(goal: Any) -> tuple[Aim, ...]:
 
 
 def _aim(goal: Any) -> Aim:
+    if not isinstance(goal, (str, Mapping)):
+        message = "must be a goal's name, or a table of names and weights"
+        raise ParameterError([Fault("goal", "", shown(goal), message)])
     weights = goal if isinstance(goal, Mapping) else {goal: 1.0}
     if not weights:
         raise ParameterError([Fault("goal", "", "{}", "is empty: give at least one goal")])

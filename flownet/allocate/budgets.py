@@ -11,7 +11,8 @@ import pandas as pd
 
 from flownet.allocate.live_allocation import LiveAllocation
 from flownet.allocate.propose_separable import problem_of, reasons_not_to
-from flownet.allocate.task import Task, task_of
+from flownet.allocate.read_task import task_of
+from flownet.allocate.task import Task
 from flownet.errors import Fault, ParameterError
 from flownet.network.model import Network
 

@@ -30,10 +30,10 @@ LEVERS: Final = {
 """What can be changed at a service, and what one unit of it is."""
 UNITS: Final = {
     "servers": "server",
-    "service_rate": "job per time unit of each server",
-    "service_time": "time unit of service",
+    "service_rate": "job per {time} of each server",
+    "service_time": "{time} of service",
     "waiting_room": "waiting place",
-    "opening_hours": "time unit of opening",
+    "opening_hours": "{time} of opening",
 }
 DIVISIBLE: Final = {"service_rate", "service_time", "opening_hours"}
 """Levers that are not counted in whole numbers."""

@@ -116,7 +116,7 @@ def pareto(network: Any, goals: Any, *, points: int = 9, **options: Any) -> Pare
     >>> [plan.servers.get("desk", 2) for plan in front.plans]
     [5, 4, 3]
     """
-    from flownet.allocate.task import task_of
+    from flownet.allocate.read_task import task_of
 
     if isinstance(goals, str) or not isinstance(goals, Sequence) or len(goals) != 2:
         message = "must be two goals, for instance ['delay', 'cost']"

@@ -71,6 +71,8 @@ class Plan:
         Every goal before and after.
     scenarios : pandas.DataFrame
         The first goal in every demand that the plan is for, before and after.
+    risk : str
+        What of the demands the goal is: 'expected', 'minimax', 'regret', or 'cvar' and its level.
     """
 
     before: Solution = dataclasses.field(repr=False)
@@ -92,6 +94,7 @@ class Plan:
     bound: float
     goals: pd.DataFrame = dataclasses.field(repr=False)
     scenarios: pd.DataFrame = dataclasses.field(repr=False)
+    risk: str = "expected"
 
     @property
     def servers(self) -> dict[ServiceName, float]:

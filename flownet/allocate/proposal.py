@@ -48,6 +48,10 @@ class Proposal:
         Relative distance to the bound; nan where there is none.
     duals, ranges : dict
         Of the limits that bind, and between which right-hand sides they stand.
+    tried : dict
+        Where a dual was found by solving again: for how many units more of the limit.
+    priced : int
+        Of which goal the duals are.
     minimizes : bool
         Whether the duals are those of something to be made small.
     values : tuple of float
@@ -66,6 +70,8 @@ class Proposal:
     how: str
     duals: Mapping[str, float] = field(default_factory=dict)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    tried: Mapping[str, float] = field(default_factory=dict)
+    priced: int = 0
     minimizes: bool = True
     leading: int = 0
     values: tuple[float, ...] = ()

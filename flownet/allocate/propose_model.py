@@ -125,17 +125,22 @@ def _proposal(
         gain,
         gap,
         how,
-        _worths(rules, found, around),
+        *_worths(rules, found, around),
         leading=_leading(now, found.score),
         status=status,
         bound=bound,
     )
 
 
-def _worths(rules: Rules, found: Found, around: Slopes | None) -> dict[str, float]:
-    """Return duals by solving again: of one more server at each service, and of the budget."""
+def _worths(
+    rules: Rules, found: Found, around: Slopes | None
+) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, float]]:
+    """Return duals by solving again, their ranges, and what was tried.
+
+    One more server (or shift) at each service, and the money for the one that gives most for it.
+    """
     if around is None or found.score.growth > 0 or found.score.broken > 0:
-        return {}
+        return {}, {}, {}
     gains = np.where(np.isfinite(around.up), around.up, 0.0) / rules.terms.shift
     duals = {
         f"balance[{rules.names[i]}]": -float(gains[i])
@@ -143,9 +148,12 @@ def _worths(rules: Rules, found: Found, around: Slopes | None) -> dict[str, floa
     }
     with np.errstate(divide="ignore", invalid="ignore"):
         by_money = np.nan_to_num(gains / rules.price, nan=0.0, posinf=0.0, neginf=0.0)
+    tried = {f"balance[{rules.names[i]}]": float(step) for i, step in enumerate(rules.terms.shift)}
     if by_money.max(initial=0.0) > 0:
-        duals["budget"] = -float(by_money.max())
-    return duals
+        best = int(np.argmax(by_money))
+        duals["budget"] = -float(by_money[best])
+        tried["budget"] = float(rules.price[best] * rules.terms.shift[best])
+    return duals, {}, {name: count for name, count in tried.items() if name in duals}
 
 
 def _leading(now: Score, then: Score) -> int:

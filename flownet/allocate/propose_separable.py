@@ -24,10 +24,11 @@ from flownet.allocate.problem import AllocationProblem, Flows, check_problem
 from flownet.allocate.proposal import Proposal, Search
 from flownet.allocate.search import Rules
 from flownet.allocate.separable import can_be_stable, solve_separable
+from flownet.allocate.whole_worths import whole_worths
 from flownet.allocate.worth import case_worths, over_cases
 from flownet.kernels.compiled import Floats
 from flownet.kernels.traffic import solve_traffic
-from flownet.programs import Program
+from flownet.programs import Program, choose_solver
 from flownet.solvers.solution import Solution
 
 _IN_PROGRAMS = {
@@ -86,7 +87,7 @@ def propose_separable(judge: Judge, rules: Rules, search: Search) -> Proposal | 
     how = (
         f"one program over {'whole' if integer else 'divisible'} {unit}, delay curves as "
         f"{'secants' if integer else 'tangents'} refined where the solution lies ({best.rounds} "
-        f"rounds, {_STATUS[best.status]})"
+        f"rounds by the solver '{choose_solver(search.solver)}', {_STATUS[best.status]})"
     )
     now, then = (_worths(problem, c, judge.risk) for c in (problem.servers, best.servers))
     leading, gain = _leading(now, then, len(judge.keeps))
@@ -98,6 +99,11 @@ def propose_separable(judge: Judge, rules: Rules, search: Search) -> Proposal | 
         gain = best.objective_value * external + judge.at(rules.servers).goals[0]
     elif grows > 0:
         gain = grows - float(best.growth.sum())
+    tried: dict[str, float] = {}
+    if integer and grows == 0 and problem.goal != "throughput":
+        worths = whole_worths(problem, best, search)
+        tried = {name: count for name, (_, count) in worths.items()}
+        duals |= {name: -gain / count for name, (gain, count) in worths.items()}
     # where a backlog grows the duals belong to the delay of what is stable, not to the growth
     shown = grows == 0 or problem.goal == "throughput"
     return Proposal(
@@ -108,7 +114,9 @@ def propose_separable(judge: Judge, rules: Rules, search: Search) -> Proposal | 
         best.gap,
         how,
         duals if shown else {},
-        best.ranges if shown else {},
+        {k: v for k, v in best.ranges.items() if k not in tried} if shown else {},
+        tried,
+        len(judge.aims) - 1,
         problem.goal != "throughput",
         leading,
         tuple(then),

@@ -42,6 +42,10 @@ def read_rules(
     price = _prices(reader, solution, levers, servers, prices)
     refund = _refunds(reader, release, price, servers)
     low, high = _bounds(reader, solution, levers, servers, bounds)
+    for where, amounts in (("prices", price), ("release", refund)):
+        for i in np.flatnonzero(np.isinf(amounts)).tolist():
+            message = "must be finite; leave it out where none may be had or given up"
+            reader.fault(where, str(reader.names[i]), float(amounts[i]), message)
     numeric = isinstance(budget, (int, float)) and not isinstance(budget, bool)
     if not numeric or not 0 <= budget < math.inf:
         message = "must be a finite amount of money per time unit, at least 0"

@@ -6,7 +6,7 @@ from typing import Any
 
 from flownet.allocate.plan import Plan
 from flownet.allocate.proposal import Progress
-from flownet.allocate.task import task_of
+from flownet.allocate.read_task import task_of
 from flownet.network.model import Network
 
 

@@ -56,6 +56,7 @@ def plain_values(plan: Plan) -> dict[str, Any]:
         "made_worse": records(plan.made_worse),
         "goals": records(plan.goals),
         "scenarios": records(plan.scenarios),
+        "risk": plan.risk,
         "before": plan.before.to_dict(),
         "after": plan.after.to_dict(),
     }
@@ -100,6 +101,7 @@ def plan_of_values(document: Mapping[str, Any]) -> Plan:
         },
         status=str(document.get("status", "")),
         how=str(document.get("how", "")),
+        risk=str(document.get("risk", "expected")),
         **values,
         **tables,
     )

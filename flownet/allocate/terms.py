@@ -199,6 +199,7 @@ class Reader:
 def read_terms(
     services: Sequence[ServiceName],
     organisations: Sequence[str],
+    classes: Sequence[str] = (),
     *,
     budgets: Any = None,
     groups: Any = None,
@@ -224,7 +225,7 @@ def read_terms(
         isinstance(max_changed, bool) or not isinstance(max_changed, int) or max_changed < 0
     ):
         reader.fault("reallocate", "max_changed", max_changed, "must be a whole number, 0 or more")
-    asked, within = _targets(reader, targets)
+    asked, within = _targets(reader, targets, classes)
     terms = Terms(
         _resources(reader, budgets),
         _groups(reader, groups),
@@ -306,7 +307,9 @@ def _protections(
     return tuple(out)
 
 
-def _targets(reader: Reader, given: Any) -> tuple[tuple[Target, ...], tuple[Within, ...]]:
+def _targets(
+    reader: Reader, given: Any, classes: Sequence[str]
+) -> tuple[tuple[Target, ...], tuple[Within, ...]]:
     asked: list[Target] = []
     within: list[Within] = []
     for name, row in reader.table("targets", given).items():
@@ -314,7 +317,8 @@ def _targets(reader: Reader, given: Any) -> tuple[tuple[Target, ...], tuple[With
         table = reader.table(where, row)
         if name == WHOLE_NETWORK and name not in reader.index:
             reader.keys(where, table, ("within",))
-            within += _within(reader, where, table.get("within", ()))
+            if "within" in table:
+                within += _within(reader, where, table["within"], classes)
             continue
         i = reader.service("targets", name)
         reader.keys(where, table, tuple(TARGETS))
@@ -354,7 +358,7 @@ def _level(reader: Reader, where: str, measure: str, value: Any) -> float:
     return level
 
 
-def _within(reader: Reader, where: str, given: Any) -> list[Within]:
+def _within(reader: Reader, where: str, given: Any, classes: Sequence[str]) -> list[Within]:
     """Return (time, share) or (time, share, class), one or several."""
     several = isinstance(given, (tuple, list)) and given and isinstance(given[0], (tuple, list))
     rows = given if several else [given]
@@ -367,5 +371,7 @@ def _within(reader: Reader, where: str, given: Any) -> list[Within]:
         time, share = (reader.figure(where, "within", part) for part in row[:2])
         if not (time > 0 and 0 < share < 1):
             reader.fault(where, "within", row, "needs a time above 0 and a share between 0 and 1")
+        if len(row) == 3 and row[2] not in classes:
+            reader.fault(where, "within", row[2], f"is not a class{nearest(row[2], classes)}")
         out.append(Within(time, share, str(row[2]) if len(row) == 3 else None))
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from flownet.allocate.limits import goal_unit
 from flownet.display import figure
 
 if TYPE_CHECKING:
@@ -13,20 +14,10 @@ if TYPE_CHECKING:
 
 def _unit(plan: Plan) -> str:
     time, goal = plan.before.network.time_unit, plan.value_before.goal
-    if goal == "throughput":
-        return f"jobs per {time}"
-    if plan.value_before.growth > 0:
+    if goal != "throughput" and plan.value_before.growth > 0:
         return f"jobs per {time} of backlog growth"
-    units = {
-        "delay": "jobs delayed at any time",
-        "cost": f"{plan.before.network.currency or 'money'} per {time}",
-        "weighted_delay": f"{plan.before.network.currency or 'money'} per {time}",
-        "number_present": "jobs present at any time",
-        "worst_breach": "times the target, at worst",
-        "worst_organisation": f"{time}s of delay per job in the worst organisation",
-        "worst_class": f"{time}s of delay per job in the worst class",
-    }
-    return units.get(goal, f"of '{goal}'")
+    now = " at any time" if goal in {"delay", "number_present"} else ""
+    return f"{goal_unit(plan.before.network, goal)}{now}"
 
 
 def gain_text(plan: Plan, gain: float) -> str:
@@ -34,6 +25,7 @@ def gain_text(plan: Plan, gain: float) -> str:
     return f"{figure(gain)} {_unit(plan)}"
 
 
+_NO_GAP = 1e-12
 _LEVERS = {
     "service_rate": "jobs per {time} and server",
     "service_time": "{time}s per job",
@@ -75,6 +67,17 @@ def _steps(plan: Plan) -> list[str]:
     return steps
 
 
+def _measured(plan: Plan) -> str:
+    """Return what the goal is, over the demands that the plan is for."""
+    goal = plan.value_before.goal.replace("_", " ")
+    kind, _, level = plan.risk.partition(" ")
+    if kind == "minimax":
+        return f"{goal} in the worst demand"
+    if kind == "regret":
+        return f"largest regret in {goal}"
+    return f"{goal} in the worst {1 - float(level):.3g} of demands" if kind == "cvar" else goal
+
+
 def headline(plan: Plan) -> str:
     """Return the plan in a sentence or two."""
     if plan.moves.empty:
@@ -87,14 +90,14 @@ def headline(plan: Plan) -> str:
             f"{figure(plan.gain_promised)} {_unit(plan)}, but the full model shows {gain}."
         )
     sentence = f"{steps[0].upper()}{steps[1:]}. This gains {gain}"
-    money = plan.before.network.currency or "money"
+    money = plan.before.network.currency or "units of money"
     if plan.spent > 0:
         sentence += f" for {figure(plan.spent)} {money} per {plan.before.network.time_unit}"
     was, now = plan.value_before, plan.value_after
     if was.growth > 0 and was.goal != "throughput":
         sentence += f" (growth {figure(was.growth)} to {figure(now.growth)})"
     else:
-        sentence += f" ({was.goal.replace('_', ' ')} {figure(was.value)} to {figure(now.value)})"
+        sentence += f" ({_measured(plan)} {figure(was.value)} to {figure(now.value)})"
     if now.growth > 0 and was.goal != "throughput":
         sentence += (
             ", and not all backlogs can be stopped with this: their growth was made as small as "
@@ -117,7 +120,9 @@ def made_worse_text(plan: Plan) -> str:
 def summary(plan: Plan) -> str:
     """Return three lines: headline, standing, one warning."""
     gap = f"{plan.status}, " if plan.status else ""
-    gap += "no bound" if math.isnan(plan.gap) else f"gap {plan.gap:.2g}"
+    gap += (
+        "no bound" if math.isnan(plan.gap) else f"gap {plan.gap if plan.gap > _NO_GAP else 0:.2g}"
+    )
     standing = (
         f"  promised {figure(plan.gain_promised)}, verified {figure(plan.gain_verified)} "
         f"{_unit(plan)}; {gap}"
@@ -136,7 +141,7 @@ def explain(plan: Plan) -> str:
         "is solved again with the plan carried out, and the one to believe.",
     ]
     if not plan.shadow_prices.empty:
-        lines.append("What the limits are worth, locally, per unit:")
+        lines.append("What the limits are worth:")
         lines += [f"  - {sentence}" for sentence in plan.shadow_prices["sentence"]]
     if len(plan.goals) > 1 or len(plan.scenarios) > 1:
         lines += ["Every goal:", str(plan.goals), "Every demand:", str(plan.scenarios)]

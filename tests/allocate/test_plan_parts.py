@@ -1,5 +1,6 @@
 """What a plan tells: tables, steps, limits' worth, verification, robustness, and its file."""
 
+import itertools
 import json
 import math
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import flownet as fn
+from oracles.stations import number_waiting
 
 
 @pytest.fixture
@@ -57,6 +59,60 @@ def test_what_limits_are_worth_stands_within_its_range(clinic):
     gained = plan.value_after.value - helped.value_after.value
     assert gained == pytest.approx(0.01 * bed["shadow_price"], rel=2e-2)
     assert "one more nurse given to 'triage'" in bed["sentence"]
+
+
+def test_what_is_counted_is_worth_what_one_more_brings(clinic):
+    """Whole servers: the sentence against the best of all plans with one more, by Erlang C."""
+    plan = fn.reallocate(clinic, budget=200.0)
+    nodes = clinic.graph.nodes
+    price = {name: nodes[name]["cost_per_server"] for name in clinic.services}
+    rate = fn.solve(clinic).services["arrival_rate"]
+    load = {name: rate[name] * nodes[name]["service_time"] for name in clinic.services}
+
+    def best(budget, **more):
+        now = {name: nodes[name]["servers"] + more.get(name, 0) for name in clinic.services}
+        ways = [range(int(budget // price[name]) + 1) for name in now]
+        return min(
+            sum(
+                number_waiting(now[name] + count, load[name])
+                for name, count in zip(now, bought, strict=True)
+            )
+            for bought in itertools.product(*ways)
+            if sum(price[n] * c for n, c in zip(now, bought, strict=True)) <= budget
+        )
+
+    least = best(200.0)
+    assert plan.value_after.value == pytest.approx(least, rel=1e-9)
+    for name in clinic.services:
+        row = plan.shadow_prices.loc[f"balance[{name}]"]
+        assert row["shadow_price"] == pytest.approx(least - best(200.0, **{name: 1}), rel=1e-6)
+        assert row["sentence"].startswith("one more ")
+        assert row["sentence"].endswith(" jobs delayed")
+    money = plan.shadow_prices.loc["budget"]
+    by_money = {p: (least - best(200.0 + p)) / p for p in price.values()}
+    assert money["shadow_price"] == pytest.approx(max(by_money.values()), rel=1e-6)
+    paid = max(by_money, key=by_money.get)
+    assert money["sentence"].startswith(f"{paid:g} more GBP in the budget are worth")
+
+
+def test_regret_and_tails_are_called_by_their_names(clinic):
+    more = clinic.replace(services={"triage": {"external_arrival_rate": 8.4}})
+    demands = {"now": clinic, "more": more}
+    said = {
+        "regret": "(largest regret in delay ",
+        "minimax": "(delay in the worst demand ",
+        ("cvar", 0.75): "(delay in the worst 0.25 of demands ",
+    }
+    for risk, words in said.items():
+        plan = fn.reallocate(clinic, budget=200.0, scenarios=demands, risk=risk)
+        assert words in plan.headline
+        assert fn.Plan.from_dict(plan.to_dict()).headline == plan.headline
+
+
+def test_how_says_by_what_the_plan_was_judged(clinic):
+    plan = fn.reallocate(clinic, budget=200.0)
+    assert "by the solver 'highs'" in plan.how
+    assert plan.how.endswith("the full model is 'product_form' (exact)")
 
 
 def test_worth_of_servers_under_blocking_by_solving_again():

@@ -103,6 +103,12 @@ def test_a_solver_by_name(clinic):
         ({"goal": {"delay": -1.0}}, "above 0"),
         ({"goal": []}, "at least one"),
         ({"goal": "worst_case"}, "not known"),
+        ({"goal": [["delay"]]}, "a goal's name"),
+        ({"targets": {"network": {"within": (4, 0.9, "nobody")}}}, "not a class"),
+        ({"prices": {"doctor": math.inf}}, "must be finite"),
+        ({"solver": 3}, "must be a name"),
+        ({"integer": "yes"}, "True, False or None"),
+        ({"progress": 3}, "a function"),
     ],
 )  # fmt: skip
 def test_damaged_input_is_refused_in_plain_words(clinic, options, says):
@@ -124,3 +130,23 @@ def test_a_time_given_as_a_distribution_is_not_scaled():
     network = fn.Network.from_dict({"network": {"time_unit": "day"}, "services": services})
     with pytest.raises(fn.errors.ParameterError, match="service_distribution"):
         fn.reallocate(network, budget=1.0, decide="service_rate", prices=1.0)
+
+
+def test_faults_of_every_argument_are_told_together(clinic):
+    with pytest.raises(fn.errors.ParameterError) as caught:
+        fn.reallocate(
+            clinic,
+            "happiness",
+            -1.0,
+            [("doctor", "doctor")],
+            prices={"doctor": -1.0},
+            targets={"doctor": {"occupancy": 2.0}},
+            max_changed=-2,
+            gap=-1.0,
+            risk="luck",
+            scenarios=[],
+        )
+    told = [str(fault) for fault in caught.value.faults]
+    asked = ("goal", "budget", "exchange 1", "prices", "occupancy", "max_changed", "gap")
+    for part in (*asked, "risk", "scenarios"):
+        assert any(part in each for each in told), part

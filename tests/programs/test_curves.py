@@ -92,9 +92,9 @@ def test_curves_that_other_rows_speak_of_stand_as_rows():
     (ours, theirs), lines = random_program(3)
     with_lines(ours, lines, rows=False)
     with_lines(theirs, lines, rows=True)
-    ours.solve()
+    free = ours.solve().array([3, 4]).sum()
     for p in (ours, theirs):
-        p.constraint("at most", [(3, 1.0), (4, 1.0)], "<=", 9.0)
+        p.constraint("at most", [(3, 1.0), (4, 1.0)], "<=", float(free) - 0.01)
     the_same(ours.resolve(), theirs.resolve())
     assert not ours._live.in_pieces
 
