@@ -27,10 +27,14 @@ ALWAYS = {"servers", "arrival_rate", "load_ratio", "occupancy", "waiting_time"}
 
 
 def table_text(frame: pd.DataFrame) -> Table:
-    """Return a rich table of a DataFrame; units stand under the names of the columns."""
+    """Return a rich table of a DataFrame; units stand under the names of the columns.
+
+    Rows that are merely numbered are shown without their numbers.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     units = frame.attrs.get("units", {})
-    for name in frame.index.names:
+    numbered = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+    for name in () if numbered else frame.index.names:
         table.add_column(Text(str(name or "")), no_wrap=True)
     for column in frame.columns:
         unit = units.get(column, "") if isinstance(units, dict) else ""
@@ -44,7 +48,7 @@ def table_text(frame: pd.DataFrame) -> Table:
             no_wrap=bool(numeric),
         )
     for label, row in zip(frame.index, frame.itertuples(index=False), strict=True):
-        labels = label if isinstance(label, tuple) else (label,)
+        labels = () if numbered else label if isinstance(label, tuple) else (label,)
         table.add_row(*(Text(str(part)) for part in labels), *(Text(_cell(value)) for value in row))
     return table
 
