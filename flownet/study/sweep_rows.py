@@ -12,7 +12,7 @@ from flownet.kernels.compiled import Floats, Integers, Measures
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve_compilation
 from flownet.study.measures import Measure, Reading
-from flownet.study.neighbours import nearest_of, scaled
+from flownet.study.neighbours import foreseen, inside_out, scaled
 from flownet.study.variation import Variation
 
 FAILURES: Final = (Exception,)
@@ -54,27 +54,34 @@ class Rows(NamedTuple):
 def solve_rows(job: Job, chunk: Chunk) -> Rows:
     """Return the measures of each row of a chunk; a row that fails has its error.
 
-    Each row starts from the solution of the nearest row before it, the first from the baseline's.
+    They are solved from the middle of the chunk outwards. Each starts from what the solutions of
+    the rows nearby let expect, the first from the baseline's.
     """
     places, solved = scaled(chunk.values), dict[int, Measures]()
-    numbers = np.full((len(chunk.values), len(job.measures)), np.nan)
-    methods, errors = [], []
-    for k, values in enumerate(chunk.values):
-        like = solved[nearest_of(places, k, list(solved))] if solved else job.baseline
+    count = len(chunk.values)
+    numbers = np.full((count, len(job.measures)), np.nan)
+    methods, errors = [""] * count, [""] * count
+    for k in inside_out(places):
+        like = _like(places, k, solved) if solved else job.baseline
         try:
-            solution = solve_values(job, values, f"row {chunk.rows[k]}", like)
+            solution = solve_values(job, chunk.values[k], f"row {chunk.rows[k]}", like)
         except FAILURES as error:
-            methods.append("")
-            errors.append(said(error))
+            errors[k] = said(error)
             continue
-        methods.append(solution.method)
+        methods[k] = solution.method
         if solution.converged:
             solved[k] = solution.measures
-            numbers[k], error_text = read_all(solution, job.measures)
-            errors.append(error_text)
+            numbers[k], errors[k] = read_all(solution, job.measures)
         else:
-            errors.append(solution.warnings[0])
+            errors[k] = solution.warnings[0]
     return Rows(numbers, methods, errors)
+
+
+def _like(places: Floats, row: int, solved: Mapping[int, Measures]) -> Measures:
+    """Return measures from which a row starts."""
+    known = list(solved)
+    rest = foreseen(places, row, known, [solved[k].rest for k in known])
+    return solved[known[0]]._replace(rest=rest)
 
 
 def solve_values(job: Job, values: Floats, name: str, like: Measures | None = None) -> Solution:
