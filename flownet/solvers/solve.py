@@ -75,6 +75,7 @@ def solve_compilation(
     *,
     like: Measures | None = None,
     sharp: float | None = None,
+    explained: bool = True,
     **options: Any,
 ) -> Solution:
     """Return the steady state of arrays that were compiled before, or changed since.
@@ -91,6 +92,8 @@ def solve_compilation(
         Of a network like this one, from which a method that iterates starts.
     sharp : float, optional
         The residual at which a method that iterates stops.
+    explained : bool
+        Whether the solution says why a mode was taken: one of many rows need not.
     **options
         As for `solve`.
 
@@ -108,8 +111,10 @@ def solve_compilation(
     measures = chosen.solve(compilation.arrays, **options, **how)
     if chosen.variants:
         mode = chosen.variants[measures.variant]
-        reason = f" ({why_compressed(compilation)})" if mode == COMPRESSED else ""
-        if options.get("mode", mode) != mode:
+        refused = options.get("mode", mode) != mode
+        told = mode == COMPRESSED and (explained or refused)
+        reason = f" ({why_compressed(compilation)})" if told else ""
+        if refused:
             raise MethodError(chosen.name, [f"mode '{options['mode']}' cannot be had{reason}"])
         choice += f"; in the {mode} mode{'' if 'mode' in options else reason}"
         options = {**options, "mode": mode}  # what is asked next is answered in the same mode

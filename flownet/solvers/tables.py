@@ -55,7 +55,7 @@ def _labelled(frame: pd.DataFrame, time_unit: str, currency: str) -> pd.DataFram
 
 def state_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
     """Return the columns by service and class, each an array (n, R)."""
-    present = m.number_waiting + m.number_in_service + m.number_blocked + m.number_held_in_transfer
+    present = present_by_state(m)
     blocked_time = ratio(m.number_blocked, m.throughput)
     held_time = ratio(m.number_held_in_transfer, m.throughput)
     serving = ratio(m.number_in_service, m.throughput)
@@ -83,8 +83,18 @@ def state_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
         "abandonment_rate": m.abandonment_rate,
         "abandonment_probability": ratio(m.abandonment_rate, admitted),
         "growth_rate": m.growth_rate,
-        "delay": m.number_waiting + m.number_blocked + m.number_outside + m.number_held_in_transfer,
+        "delay": delay_by_state(m),
     }
+
+
+def present_by_state(m: Measures) -> Floats:
+    """Return the mean number at each service, by class."""
+    return m.number_waiting + m.number_in_service + m.number_blocked + m.number_held_in_transfer
+
+
+def delay_by_state(m: Measures) -> Floats:
+    """Return the mean number that is delayed at each service, by class."""
+    return m.number_waiting + m.number_blocked + m.number_outside + m.number_held_in_transfer
 
 
 def _outside_time(c: Compilation, m: Measures) -> Floats:
@@ -110,9 +120,14 @@ def _times(a: Floats, b: Floats) -> Floats:
     return np.where(a > 0, a * np.where(a > 0, b, 0.0), 0.0)
 
 
-def service_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
-    """Return the columns by service, each an array (n,), summed or averaged over classes."""
-    by_state = state_columns(c, m)
+def service_columns(
+    c: Compilation, m: Measures, by_state: dict[str, Floats] | None = None
+) -> dict[str, Floats]:
+    """Return the columns by service, each an array (n,), summed or averaged over classes.
+
+    `by_state` are the `state_columns`, where they are there already.
+    """
+    by_state = by_state or state_columns(c, m)
     total = {name: array.sum(axis=1) for name, array in by_state.items()}
     servers = c.arrays.servers
     held = total["number_in_service"] + total["number_blocked"] + total["number_held_in_transfer"]
@@ -187,7 +202,7 @@ def class_columns(c: Compilation, m: Measures, journeys: Journeys) -> dict[str, 
     return {
         "external_arrival_rate": external.sum(axis=0),
         "throughput": out.leaving_rate,
-        "number_present": state_columns(c, m)["number_present"].sum(axis=0),
+        "number_present": present_by_state(m).sum(axis=0),
         "in_transit": out.in_transit,
         "number_outside": m.number_outside.sum(axis=0),
         "system_response_time": journeys.system_response_time,
@@ -212,19 +227,19 @@ def class_table(
 def system_totals(c: Compilation, m: Measures) -> dict[str, float]:
     """Return the totals of the whole network and its costs by name."""
     out: Leaving = leaving(c.arrays, m)
-    by_state = state_columns(c, m)
+    late = delay_by_state(m)
     finite = np.isfinite(c.arrays.servers)
     capacity = float((c.cost_per_server * np.where(finite, c.arrays.servers, 0.0)).sum())
-    delay = float(_times(c.cost_of_delay, by_state["delay"]).sum())
+    delay = float(_times(c.cost_of_delay, late).sum())
     turned_away = m.loss_rate + m.overflow_rate + m.abandonment_rate
     loss = float(_times(np.nan_to_num(c.cost_of_loss), turned_away).sum())
     return {
         "external_arrival_rate": float(c.arrays.external_arrival_rate.sum()),
         "throughput": float(out.leaving_rate.sum()),
-        "number_present": float(by_state["number_present"].sum()),
+        "number_present": float(present_by_state(m).sum()),
         "in_transit": float(out.in_transit.sum()),
         "number_outside": float(m.number_outside.sum()),
-        "delay": float(by_state["delay"].sum()),
+        "delay": float(late.sum()),
         "loss_rate": float(m.loss_rate.sum()),
         "overflow_rate": float(m.overflow_rate.sum()),
         "abandonment_rate": float(m.abandonment_rate.sum()),

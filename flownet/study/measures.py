@@ -24,7 +24,6 @@ from flownet.solvers.tables import (
     ratio,
     service_columns,
     state_columns,
-    system_totals,
     unit_of,
 )
 from flownet.solvers.times import TimeInSystem
@@ -269,11 +268,12 @@ class Reading:
 
     @cached_property
     def _system(self) -> dict[str, float]:
-        return system_totals(self.solution.compilation, self.solution.measures)
+        return self.solution.totals
 
     @cached_property
     def _services(self) -> dict[str, Floats]:
-        return service_columns(self.solution.compilation, self.solution.measures)
+        solution = self.solution
+        return service_columns(solution.compilation, solution.measures, self._states)
 
     @cached_property
     def _states(self) -> dict[str, Floats]:

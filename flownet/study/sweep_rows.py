@@ -12,7 +12,7 @@ from flownet.kernels.compiled import Floats, Integers, Measures
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve_compilation
 from flownet.study.measures import Measure, Reading
-from flownet.study.neighbours import foreseen, inside_out, scaled
+from flownet.study.neighbours import inside_out, nearest_of, scaled
 from flownet.study.variation import Variation
 
 FAILURES: Final = (Exception,)
@@ -54,17 +54,18 @@ class Rows(NamedTuple):
 def solve_rows(job: Job, chunk: Chunk) -> Rows:
     """Return the measures of each row of a chunk; a row that fails has its error.
 
-    They are solved from the middle of the chunk outwards. Each starts from what the solutions of
-    the rows nearby let expect, the first from the baseline's.
+    They are solved from the middle of the chunk outwards. Each starts from the solution
+    of the nearest row before it, the first from the baseline's.
     """
     places, solved = scaled(chunk.values), dict[int, Measures]()
     count = len(chunk.values)
     numbers = np.full((count, len(job.measures)), np.nan)
     methods, errors = [""] * count, [""] * count
     for k in inside_out(places):
-        like = _like(places, k, solved) if solved else job.baseline
+        like = solved[nearest_of(places, k, list(solved))] if solved else job.baseline
         try:
-            solution = solve_values(job, chunk.values[k], f"row {chunk.rows[k]}", like)
+            name = f"row {chunk.rows[k]}"
+            solution = solve_values(job, chunk.values[k], name, like, explained=False)
         except FAILURES as error:
             errors[k] = said(error)
             continue
@@ -77,15 +78,12 @@ def solve_rows(job: Job, chunk: Chunk) -> Rows:
     return Rows(numbers, methods, errors)
 
 
-def _like(places: Floats, row: int, solved: Mapping[int, Measures]) -> Measures:
-    """Return measures from which a row starts."""
-    known = list(solved)
-    rest = foreseen(places, row, known, [solved[k].rest for k in known])
-    return solved[known[0]]._replace(rest=rest)
-
-
-def solve_values(job: Job, values: Floats, name: str, like: Measures | None = None) -> Solution:
+def solve_values(
+    job: Job, values: Floats, name: str, like: Measures | None = None, *, explained: bool = True
+) -> Solution:
     """Return the solution with these values of the parameters, from that of a like network.
+
+    `explained` is whether it says why it was solved as it was.
 
     Raises
     ------
@@ -96,9 +94,8 @@ def solve_values(job: Job, values: Floats, name: str, like: Measures | None = No
     """
     compilation = job.variation.compilation(values.tolist(), name)
     network = job.variation.network
-    return solve_compilation(
-        network, compilation, job.method, like=like, sharp=job.sharp, **job.options
-    )
+    how: dict[str, Any] = {"like": like, "sharp": job.sharp, "explained": explained}
+    return solve_compilation(network, compilation, job.method, **how, **job.options)
 
 
 def read_all(solution: Solution, measures: tuple[Measure, ...]) -> tuple[Floats, str]:
