@@ -137,9 +137,8 @@ def moment_arrays(compilation: Compilation, pieces: Pieces, k: int) -> Moment:
     shut = np.repeat(absent, classes)[arrays.route_to.astype(np.int64)]
     capacity = start.capacity.copy()
     if calendars is not None:
-        room = start.capacity - start.servers
         follow = calendars.places_follow
-        capacity[follow] = servers[follow] + room[follow]
+        capacity[follow] += servers[follow] - start.servers[follow]
     changed = arrays._replace(
         servers=servers,
         capacity=capacity,

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from flownet.view.slopes import slope_chart
     from flownet.view.spc import xmr_chart
     from flownet.view.tornados import sensitivity_bars, tornado_chart
-    from flownet.view.weeks import week
+    from flownet.view.weeks import constraint_week, week
 
 _PLACES = {
+    "constraint_week": "flownet.view.weeks",
     "delay_heatmap": "flownet.view.causes",
     "delay_ribbon": "flownet.view.causes",
     "frontier": "flownet.view.frontiers",
@@ -47,6 +48,7 @@ _PLACES = {
 """Where each plot lives."""
 
 __all__ = [
+    "constraint_week",
     "delay_heatmap",
     "delay_ribbon",
     "frontier",

@@ -107,9 +107,10 @@ def saturation_map(regions: SaturationRegions) -> go.Figure:
         drawn.update_yaxes(visible=False)
         return drawn
     axes = {
-        f"{axis}axis": {"title": {"text": shown(name, 24)}, "tickformat": ".0%"}
+        f"{axis}axis": {"title": {"text": shown(name, 24)}, "tickformat": ".0%",
+                        "tickvals": [0.2, 0.4, 0.6, 0.8]}
         for axis, name in zip("abc", regions.classes, strict=True)
-    }
+    }  # fmt: skip
     return figure_of(
         traces, title, 480, legend=LEGEND, margin={"t": 100}, ternary={"sum": 1, **axes}
     )

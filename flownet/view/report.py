@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 import flownet
-from flownet.allocate.words import gain_text, made_worse_text
 from flownet.errors import Fault, ParameterError
 from flownet.readers.text import write_whole
 from flownet.solvers.solve import solve
@@ -20,18 +19,20 @@ from flownet.view.bars import relief_bars
 from flownet.view.causes import delay_heatmap
 from flownet.view.map import LEVELS, draw
 from flownet.view.page import Chart, chart, map_picture, rendered, scripts, stored
+from flownet.view.report_plan import plan_section
 from flownet.view.report_summary import headlines, tiles
 from flownet.view.report_tables import (
     blame_of,
     cells,
     classes_of,
     data_quality,
-    organisations_of,
+    not_modelled,
     origins_of,
     versions_of,
 )
+from flownet.view.report_times import checked_targets, hours_section, times_section
 from flownet.view.slopes import slope_chart
-from flownet.view.text import comparison_view, moves_view, ranking_view, service_view
+from flownet.view.text import ranking_view, service_view
 
 if TYPE_CHECKING:
     from flownet.allocate.plan import Plan
@@ -41,12 +42,8 @@ if TYPE_CHECKING:
     from flownet.solvers.simulation import Simulation
     from flownet.solvers.solution import Solution
 
-NOT_MODELLED = (
-    "Time of day and day of week: rates, staff and opening hours are taken as constant means.",
-    "Change over time: figures are long-run averages, not forecasts of a given week.",
-    "Laws of stays beyond their mean and spread.",
-    "People's reactions: staff who work faster under pressure, patients who choose elsewhere.",
-)
+CHARTS = ("heat", "relief", "slopes", "owners", "times", "waits", "numbers")
+"""Pictures that the page has a place for."""
 LARGEST_MAP = 400
 """Services up to which the map is drawn."""
 MAP_WIDTH = 1000.0
@@ -61,6 +58,7 @@ def report(
     *,
     data: EstimatedNetwork | None = None,
     simulation: Simulation | None = None,
+    targets: Sequence[float] = (),
 ) -> Path:
     """Write one self-contained HTML page about a network, and return where it is.
 
@@ -77,7 +75,9 @@ def report(
     data : EstimatedNetwork, optional
         Where the network comes from an event log: adds the quality of the data.
     simulation : Simulation, optional
-        Of the same network: adds its figures to the summary, and its seed.
+        Of the same network: adds its figures to the summary, its times, and its seed.
+    targets : sequence of float, optional
+        Times in the system to mark, in T, above 0; a simulation's own are marked too.
 
     Returns
     -------
@@ -87,7 +87,8 @@ def report(
     Raises
     ------
     ParameterError
-        Where finding, plan, data or simulation belong to another network.
+        Where finding, plan, data or simulation belong to another network, or a target is not a
+        time.
     OSError
         Where the place cannot be written.
 
@@ -99,7 +100,8 @@ def report(
     """
     target = Path(path)
     _check(network, finding, plan, data, simulation)
-    write_whole(target, _page(network, finding, plan, data, simulation))
+    marked = checked_targets(targets)
+    write_whole(target, _page(network, finding, plan, data, simulation, marked))
     return target
 
 
@@ -132,6 +134,7 @@ def _page(
     plan: Plan | None,
     data: EstimatedNetwork | None,
     simulation: Simulation | None,
+    targets: Sequence[float],
 ) -> str:
     if finding is not None:
         solution = finding.solution
@@ -141,6 +144,9 @@ def _page(
     comparison = compare(plan.before, plan.after) if plan is not None else None
     by, blame, caption = ("flow", None, "") if finding is None else blame_of(finding)
     charts = _charts(finding, comparison, by)
+    times = times_section(solution, finding, simulation, targets) if readable else None
+    charts |= {} if times is None else times["charts"]
+    hours = hours_section(finding)
     return rendered(
         "report.html.j2",
         title=network.name or "network",
@@ -153,8 +159,8 @@ def _page(
         headlines=headlines(solution, finding, plan),
         tiles=tiles(solution, finding, plan, simulation) if readable else [],
         levels=LEVELS,
-        charts=charts,
-        scripts=scripts() if charts else None,
+        charts=dict.fromkeys(CHARTS) | charts,
+        scripts=scripts() if charts or hours["hours"] else None,
         services=cells(service_view(solution), network) if readable else None,
         classes=cells(classes_of(solution), None) if readable else None,
         ranking=None if finding is None else cells(ranking_view(finding), network),
@@ -165,11 +171,13 @@ def _page(
         data=None if data is None else data_quality(data),
         assumptions=[*solution.assumptions, *(data.assumptions if data is not None else ())],
         origins=origins_of(network),
-        not_modelled=NOT_MODELLED,
+        times=times,
+        not_modelled=not_modelled(solution, simulation),
         notes=str(network.graph.graph.get("notes", "")),
-        versions=versions_of(solution, simulation),
+        versions=versions_of(solution, finding, simulation),
+        **hours,
         **_map(solution, finding, readable=readable),
-        **_plan(plan, comparison, network),
+        **plan_section(plan, comparison, finding, network),
     )
 
 
@@ -184,22 +192,6 @@ def _map(solution: Solution, finding: Finding | None, *, readable: bool) -> dict
     return {"map": map_picture(draw(solution, finding, MAP_WIDTH), network.name), "no_map": ""}
 
 
-def _plan(plan: Plan | None, comparison: Comparison | None, network: Network) -> dict[str, Any]:
-    """Return what the page says of a plan."""
-    if plan is None or comparison is None:
-        return {}
-    prices = plan.shadow_prices
-    return {
-        "moves": cells(moves_view(plan), None),
-        "changes": cells(comparison_view(comparison), network),
-        "organisations": cells(organisations_of(plan), None),
-        "promised": gain_text(plan, plan.gain_promised),
-        "verified": gain_text(plan, plan.gain_verified),
-        "worse": made_worse_text(plan),
-        "worth": list(prices["sentence"]) if "sentence" in prices else [],
-    }
-
-
 def _charts(finding: Finding | None, comparison: Comparison | None, by: str) -> dict[str, Chart]:
     """Return the plots that these results have something to show in."""
     plots: dict[str, Callable[[], go.Figure]] = {}
@@ -208,7 +200,10 @@ def _charts(finding: Finding | None, comparison: Comparison | None, by: str) -> 
         plots["relief"] = partial(relief_bars, finding)
     if comparison is not None:
         growing = bool((comparison.system.loc["growth_rate"] > 0).any())
-        plots["slopes"] = partial(slope_chart, comparison, "growth_rate" if growing else "delay")
+        measure = "growth_rate" if growing else "delay"
+        plots["slopes"] = partial(slope_chart, comparison, measure)
+        if len(comparison.organisations) > 1:
+            plots["owners"] = partial(slope_chart, comparison, measure, by="organisations")
     charts = {}
     for name, plot in plots.items():
         try:
@@ -236,6 +231,7 @@ def _contents(
         ("finding", "Cause and symptom", finding is not None),
         ("plan", "The plan", plan is not None),
         ("who", "Who gains and who loses", plan is not None),
+        ("times", "Times and waits", readable),
         ("services", "All services", readable),
         ("data", "Quality of the data", data is not None),
         ("rests", "Assumptions", True),

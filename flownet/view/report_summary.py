@@ -53,6 +53,9 @@ def tiles(
     if simulation is not None:
         delay, width = (float(simulation.system[key]) for key in ("delay", "delay_halfwidth"))
         words = f"± {figure(width, 2)} jobs delayed, at {simulation.design.confidence:.0%}"
+        apart = abs(delay - float(solution.system["delay"]))
+        if not apart <= width:
+            words += "; the figure of today lies outside: a longer run, or a finer method, can tell"
         found.append(Tile("By simulation", figure(delay), words))
     return found
 

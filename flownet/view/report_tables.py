@@ -29,25 +29,36 @@ FEW = 60
 """Services up to which delay is divided among each of them."""
 PLACES = 8
 """Places that are named where a figure of one origin is used."""
+NOISE = 1e-9
+"""A rate below this share of the arrivals is rounding."""
+LONG = 24
+"""Characters from which on a column of texts is kept wide enough to read."""
 PACKAGES = ("numpy", "scipy", "numba", "pandas", "networkx", "highspy", "plotly")
 
 
 def cells(frame: pd.DataFrame, network: Network | None) -> dict[str, Any]:
-    """Return heads and rows of texts; the first cells are labels."""
+    """Return heads and rows of texts; the first cells are labels.
+
+    Columns of texts that are figures stand in ``frame.attrs["figures"]``.
+    """
+    figures = frame.attrs.get("figures", [])
+    shown = frame.iloc[:ROWS]
     units = frame.attrs.get("units", {})
     units = units if isinstance(units, dict) else {}
     heads = [
         {"name": str(column).replace("_", " "), "unit": units.get(column, "").strip("-"),
-         "number": pd.api.types.is_numeric_dtype(frame[column])}
+         "number": column in figures or pd.api.types.is_numeric_dtype(frame[column]),
+         "long": bool(shown[column].astype(str).str.len().max() > LONG)}
         for column in frame.columns
     ]  # fmt: skip
-    shown = frame.iloc[:ROWS]
     rows = []
     for label, values in zip(shown.index, shown.itertuples(index=False), strict=True):
         name = network.label(label) if network is not None else str(label)
         rows.append({"label": name, "cells": [_cell(value) for value in values]})
     left = len(frame) - len(shown)
-    return {"index": str(frame.index.name or ""), "heads": heads, "rows": rows, "left": left}
+    named = not pd.api.types.is_numeric_dtype(frame.index)
+    index = str(frame.index.name or "")
+    return {"index": index, "heads": heads, "rows": rows, "left": left, "named": named}
 
 
 def _cell(value: Any) -> str:
@@ -60,7 +71,8 @@ def classes_of(solution: Solution) -> pd.DataFrame:
     """Return the columns of the classes that say something."""
     table = solution.classes
     wanted = ["external_arrival_rate", "throughput", "system_response_time", "delay_time"]
-    more = [c for c in ("loss_rate", "abandonment_rate", "growth_rate") if (table[c] != 0).any()]
+    least = NOISE * table["external_arrival_rate"].sum()
+    more = [c for c in ("loss_rate", "abandonment_rate", "growth_rate") if (table[c] > least).any()]
     view = table[wanted + more].copy()
     view.attrs["units"] = table.attrs["units"]
     return view
@@ -176,7 +188,24 @@ def _word(attribute: str) -> str:
     return attribute.replace("_", " ") if known else attribute
 
 
-def versions_of(solution: Solution, simulation: Simulation | None) -> list[str]:
+def not_modelled(solution: Solution, simulation: Simulation | None) -> list[str]:
+    """Return what these figures leave out."""
+    time = "Time of day and day of week: rates, staff and opening hours are taken as constant means"
+    if solution.compilation.calendars is not None:
+        time = "Time of day and day of week: the calendars enter as their means"
+        if simulation is not None:
+            time += "; only the simulation follows them"
+    return [
+        time + ".",
+        "Change over time: figures are long-run averages, not forecasts of a given week.",
+        *([] if solution.exact else ["Laws of stays beyond their mean and spread."]),
+        "People's reactions: staff who work faster under pressure, patients who choose elsewhere.",
+    ]
+
+
+def versions_of(
+    solution: Solution, finding: Finding | None, simulation: Simulation | None
+) -> list[str]:
     """Return what else has to be the same for the same figures."""
     lines = [
         f"flownet {flownet.__version__}, Python {platform.python_version()}",
@@ -187,9 +216,15 @@ def versions_of(solution: Solution, simulation: Simulation | None) -> list[str]:
     if solution.options:
         given = ", ".join(f"{name} = {value!r}" for name, value in solution.options.items())
         lines.append(f"Options: {given}")
-    if simulation is None:
+    sampled = None if finding is None else finding.confidence
+    if sampled is not None:
+        lines.append(
+            f"How sure the constraint is: {sampled.samples} sampled networks; the seed is the one "
+            "given to find_constraint, 0 by default"
+        )
+    if simulation is None and sampled is None:
         lines.append("No random numbers: the same description gives the same figures.")
-    else:
+    if simulation is not None:
         design = simulation.design
         lines.append(
             f"Simulation: seed {design.seed}, {design.replications} replications of "

@@ -101,7 +101,7 @@ def slope_chart(
     )  # fmt: skip
     drawn.update_xaxes(
         tickvals=[0, 1], ticktext=["before", "after"], range=[-0.85, 1.85], showgrid=False,
-        zeroline=False, fixedrange=True,
+        zeroline=False, fixedrange=True, side="top", ticks="",
     )  # fmt: skip
     low, high = _range(shown_rows)
     drawn.update_yaxes(

@@ -53,6 +53,38 @@ def many(size):
     return fn.Network.from_dict(document)
 
 
+def mixed(classes):
+    """Return three services, each of which works longest for another class."""
+    rows = [
+        {"name": f"Place where class {k} stays long", "servers": 4,
+         "service_time": {name: 1.0 + 2.0 * (j == k) for j, name in enumerate(classes)},
+         "external_arrival_rate": dict.fromkeys(classes, 0.1)}
+        for k in range(3)
+    ]  # fmt: skip
+    document = {"network": {"time_unit": "day"}, "classes": {name: {} for name in classes}}
+    return fn.Network.from_dict(document | {"services": rows})
+
+
+def weekly():
+    """Return a clinic with a week: days, nights, and a quieter weekend."""
+
+    def rates(day, night, weekend):
+        return [
+            {"start": 24 * d + a, "end": 24 * d + b, "value": night if a != 8 else level}
+            for d, level in enumerate([day] * 5 + [weekend] * 2)
+            for a, b in ((0, 8), (8, 20), (20, 24))
+        ]
+
+    services = [
+        {"name": "Reception of the outpatient clinic", "servers": 2, "service_time": 0.1,
+         "external_arrival_calendar": rates(14, 3, 6)},
+        {"name": "Doctor", "service_time": 0.5, "server_calendar": rates(8, 3, 2)},
+    ]  # fmt: skip
+    routes = [{"from": services[0]["name"], "to": "Doctor", "routing_probability": 0.9}]
+    document = {"network": {"time_unit": "hour"}, "services": services, "routes": routes}
+    return fn.Network.from_dict(document)
+
+
 @pytest.fixture(scope="module")
 def plots():
     view, network = fn.view, fn.example("urgent_care")
@@ -83,7 +115,15 @@ def plots():
         [21, 19, 22, 20, 18, 21, 20, 23, 19, 20, 22, 21], "two more beds",
         fn.Prediction(13, 17, measure="patients waiting"), [15, 14, 16, 13, 15, 16, 14, 15],
     )  # fmt: skip
+    clinic_week = weekly()
+    run = fn.simulate(clinic_week, horizon=168.0 * 4, warmup=168.0, replications=2, seed=5)
+    hours = fn.constraint_week(clinic_week)
+    groups = ["elderly people with frailty", "children", "all others"]
     return lambda width: {
+        "week": view.week(run, "Doctor"),
+        "constraint week": view.constraint_week(hours),
+        "mix of two": view.saturation_map(fn.saturation_regions(mixed(groups[:2]))),
+        "mix of three": view.saturation_map(fn.saturation_regions(mixed(groups))),
         "map of few": view.network_map(finding, width=width),
         "map of many": view.network_map(fn.solve(many(150)), width=width),
         "heat map": view.delay_heatmap(finding),

@@ -222,6 +222,37 @@ def test_numbers_present_without_a_law_are_refused(finding):
         fn.view.occupancy_distribution(finding.solution, "Frailty ward")
 
 
+def test_the_constraint_of_a_week_is_drawn_when_it_is_one():
+    def rates(night, day):
+        return [{"start": 0, "end": 12, "value": night}, {"start": 12, "end": 24, "value": day}]
+
+    desk = {"service_time": 0.1}
+    services = [
+        desk | {"name": "by <b>day</b>", "external_arrival_calendar": rates(2, 8)},
+        desk | {"name": "by night", "external_arrival_calendar": rates(6, 4)},
+    ]
+    network = fn.Network.from_dict({"network": {"time_unit": "hour"}, "services": services})
+    figure = fn.view.constraint_week(fn.constraint_week(network))
+    # each M/M/1 by itself: its wait is longer where its load is larger, 0.8 by day and 0.6 by night
+    (bars,) = figure.data
+    spans = {}
+    for row, start, length in zip(bars.y, bars.base, bars.x, strict=True):
+        spans.setdefault(figure.layout.yaxis.ticktext[row], []).append((start, start + length))
+    assert {name: (min(rows)[0], max(rows)[1], len(rows)) for name, rows in spans.items()} == {
+        "by &lt;b&gt;day&lt;/b&gt;": (12.0, 24.0, 12), "by night": (0.0, 12.0, 12),
+    }  # fmt: skip
+    assert title(figure).count("for 50%") == 2
+
+
+def test_a_week_in_which_nothing_waits_is_not_drawn():
+    calendar = [{"start": 0, "end": 12, "value": 1.0}, {"start": 12, "end": 24, "value": 2.0}]
+    service = {"name": "home", "servers": "inf", "service_time": 0.1}
+    service["external_arrival_calendar"] = calendar
+    network = fn.Network.from_dict({"network": {"time_unit": "hour"}, "services": [service]})
+    with pytest.raises(ParameterError, match="nothing waits"):
+        fn.view.constraint_week(fn.constraint_week(network))
+
+
 def test_slopes_go_from_before_to_after(clinic):
     better = clinic.replace(services={"doctor": {"servers": 5}})
     comparison = fn.compare(clinic, better)
