@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from flownet.errors import Fault, FlownetError, MethodError, ParameterError
+from flownet.solvers.solution import Solution
 from flownet.units import moment
 from flownet.view.distributions import occupancy_distribution, time_distribution, wait_distribution
 from flownet.view.page import Chart, chart
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from flownet.constraint.find import Finding
     from flownet.network.model import Network, ServiceName
     from flownet.solvers.simulation import Simulation
-    from flownet.solvers.solution import Solution
 
 SHARES = (0.5, 0.9, 0.95)
 """Whose times and waits the tables hold."""
@@ -120,19 +120,19 @@ def _times(source: Solution | Simulation, targets: Sequence[float]) -> pd.DataFr
     view.columns = pd.Index(["mean", *(f"{share:.0%} are out by" for share in SHARES)])
     units = dict.fromkeys(view.columns, unit)
     chances = _kept(source, targets)
-    for target in [] if chances is None else dict.fromkeys(chances.index.get_level_values(1)):
-        rows = chances.xs(target, level=1)["probability"].reindex(view.index)
-        view[f"within {target:g} {unit}s"] = [f"{share:.1%}" for share in rows]
+    if chances is not None:
+        for target in dict.fromkeys(chances.index.get_level_values(1)):
+            rows = chances.xs(target, level=1)["probability"].reindex(view.index)
+            view[f"within {target:g} {unit}s"] = [f"{share:.1%}" for share in rows]
     view.attrs |= {"units": units, "figures": list(view.columns)}
     return view
 
 
 def _kept(source: Solution | Simulation, targets: Sequence[float]) -> pd.DataFrame | None:
     """Return the chance to keep each target, where it is known."""
-    if hasattr(source, "design"):
-        table: pd.DataFrame = source.targets
-        return table if len(table) else None
-    return source.within(targets) if targets else None
+    if isinstance(source, Solution):
+        return source.within(targets) if targets else None
+    return source.targets if source.design.targets else None
 
 
 def _waits(solution: Solution) -> pd.DataFrame:
