@@ -9,7 +9,11 @@ import numpy as np
 from flownet.kernels.adjoint import Weights, row_pullback
 from flownet.kernels.adjoint_blocking_point import Point
 from flownet.kernels.blocking_compressed_flows import transit_by_class
-from flownet.kernels.blocking_compressed_measures import room_of, standing_lines
+from flownet.kernels.blocking_compressed_measures import (
+    room_of,
+    standing_lines,
+    steady_servers,
+)
 from flownet.kernels.blocking_compressed_streams import line_factors
 from flownet.kernels.blocking_compressed_sweep import spreads
 from flownet.kernels.compiled import WAIT_OUTSIDE, Floats
@@ -88,10 +92,11 @@ def _waiting_slopes(point: Point, weights: Weights) -> dict[str, Floats]:
         "lines": _lines(point),
     }
     servers, room = point.compiled.servers, room_of(point.compiled, point.layout)
+    steady = steady_servers(point.compiled, point.layout)
     lined = inputs["lines"].sum(axis=1) > 0.0
 
     def outputs(given: dict[str, Floats]) -> list[Floats]:
-        longer = spreads(given["busy"] / servers, servers, given["scv"])
+        longer = spreads(given["busy"] / servers, steady, given["scv"])
         factor = given["factor"] * longer
         inside, outside = standing_lines(
             given["waiting"], given["outside"], factor, longer, room, lined

@@ -71,6 +71,7 @@ def to_measures(
     lasting = _along(layout, wait) * compiled.route_probability
     with np.errstate(invalid="ignore", divide="ignore"):
         waiting_time = np.where(flows.done > 0, waiting / np.maximum(flows.done, 1e-300), 0.0)
+    waiting_time = waiting_time * _served_part(layout, flows, chains)[:, None]
     status, sweeps, residual = standing
     return Measures(
         status=status,
@@ -128,10 +129,30 @@ def _deadlocks(
     return np.asarray(rate + np.bincount(place, weights=alone, minlength=rate.size))
 
 
+def _served_part(layout: Layout, flows: Flows, chains: Chain[Floats]) -> Floats:
+    r"""Return (n,) the wait of a job that is served over the wait of all for each that is served.
+
+    Of those who wait, a share P by arrivals, the part s is served; were the wait that would be
+    exponential, as the patience is, those served wait s/(1 - P (1 - s)) of the mean wait of all.
+    """
+    admitted, done = flows.admitted.sum(axis=1), flows.done.sum(axis=1)
+    lose = (layout.giving_up > 0.0) & (admitted > 0.0) & (done > 0.0) & (chains.waits > 0.0)
+    waits = np.where(lose, chains.waits * admitted, 1.0)
+    served = np.clip(1.0 - np.where(lose, chains.gives_up, 0.0) / waits, 0.0, 1.0)
+    chance = np.where(lose, chains.waits, 0.0)
+    part = served / np.maximum(1.0 - chance * (1.0 - served), 1e-300)
+    return np.asarray(np.where(lose, part * done / np.where(lose, admitted, 1.0), 1.0))
+
+
 def room_of(compiled: CompiledNetwork, layout: Layout) -> Floats:
     """Return (n,) the places to wait in; inf where there is no limit."""
     servers = np.where(layout.finite, compiled.servers, 0.0)
     return np.asarray(np.where(layout.finite, compiled.capacity - servers, np.inf))
+
+
+def steady_servers(compiled: CompiledNetwork, layout: Layout) -> Floats:
+    """Return (n,) servers, inf where jobs give up: who leaves says how many wait, at any spread."""
+    return np.asarray(np.where(layout.giving_up > 0.0, np.inf, compiled.servers))
 
 
 def standing_lines(
@@ -171,7 +192,8 @@ def _backlogs(
     lines = lines + transit_by_class(layout, flows)
     part = [by / np.maximum(by.sum(axis=1, keepdims=True), 1e-300)
             for by in (flows.admitted, lines)]  # fmt: skip
-    longer = spreads(chains.busy / compiled.servers, compiled.servers, flows.scv)
+    steady = steady_servers(compiled, layout)
+    longer = spreads(chains.busy / compiled.servers, steady, flows.scv)
     line, beyond = standing_lines(
         chains.waiting, chains.outside, factors * longer, longer, room_of(compiled, layout),
         lines.sum(axis=1) > 0.0,

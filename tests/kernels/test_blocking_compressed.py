@@ -150,3 +150,29 @@ def test_twenty_random_starts_agree():
             value = getattr(found, name)
             scale = max(1.0, float(np.abs(value).max()))
             assert np.abs(getattr(other, name) - value).max() < 1e-8 * scale, name
+
+
+def test_as_many_wait_as_give_up_by_littles_law():
+    """The rate of giving up is the number who wait over their patience, at any spread of times.
+
+    The exact chain has one job in four more waiting: the chain of the service is exponential.
+    """
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "hour", "cost_of_loss": 1.0},
+        "services": [
+            {"name": "a", "servers": 2, "waiting_room": 0, "service_time": 0.7,
+             "external_arrival_rate": 1.0},
+            {"name": "b", "servers": 1, "waiting_room": 3, "service_time": 0.9,
+             "service_scv": 3.0, "patience": 2.0},
+        ],
+        "routes": [{"from": "a", "to": "b"}],
+    })  # fmt: skip
+    found = solve_compressed(compile_network(network).arrays)
+    assert found.abandonment_rate.sum() == pytest.approx(found.number_waiting.sum() / 2.0, rel=1e-8)
+    exact = fn.solve(network, "exact").services.loc["b"]
+    assert found.number_waiting.sum() == pytest.approx(exact["number_waiting"], rel=0.25)
+    # the wait of those who are served is shorter than what all wait for each of them
+    simulated = fn.simulate(network, horizon=20_000, replications=4).services.loc["b"]
+    every = found.number_waiting.sum() / found.throughput[1].sum()
+    assert found.waiting_time[1, 0] < every
+    assert found.waiting_time[1, 0] == pytest.approx(simulated["waiting_time"], rel=0.3)
