@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from flownet.errors import Fault, ParameterError
+from flownet.kernels.blocking_around import solve_around
 from flownet.kernels.blocking_compressed import (
     BROKEN,
     CONVERGED,
-    UNCONVERGED,
     settle,
     solve_compressed,
     with_slopes,
 )
 from flownet.kernels.blocking_compressed_flows import (
     Accepted,
-    Flows,
     Layout,
     lay_out,
     solve_class_flows,
 )
-from flownet.kernels.blocking_compressed_measures import Settled, to_measures
-from flownet.kernels.blocking_compressed_place import Chain
-from flownet.kernels.blocking_compressed_sweep import SMALLEST, Given, gather
+from flownet.kernels.blocking_compressed_measures import Settled
+from flownet.kernels.blocking_compressed_sweep import gather
+from flownet.kernels.blocking_full_measures import (
+    Problem,
+    Standing,
+    accepted_by,
+    measures_of,
+)
 from flownet.kernels.blocking_parts import (
-    Piece,
     Streams,
     Tables,
     build_pieces,
@@ -35,9 +37,9 @@ from flownet.kernels.blocking_parts import (
     streams_of,
     visit,
 )
-from flownet.kernels.blocking_parts_chain import figures
+from flownet.kernels.blocking_parts_chain import LONGEST_TAIL, figures
 from flownet.kernels.blocking_parts_moves import NONE
-from flownet.kernels.blocking_parts_plan import Graph, choose_parts, graph_of, homes, states_of
+from flownet.kernels.blocking_parts_plan import choose_parts, graph_of, homes, states_of
 from flownet.kernels.compiled import (
     DELAY,
     PROCESSOR_SHARING,
@@ -67,33 +69,8 @@ GROWING = 1e-9
 """A queue that is taken to grow leaves at least this share of its arrivals unserved."""
 TORRENT = 1e7
 """Arrivals for each that a service can finish, before one whose queue never ends."""
-OVERLOADED = 1.0 - 1e-7
-"""A line whose numbers fall no faster than this grows for ever."""
-
-
-class Problem(NamedTuple):
-    """A network taken to parts."""
-
-    compiled: CompiledNetwork
-    layout: Layout
-    graph: Graph
-    pieces: list[Piece]
-    order: list[int]
-    """Of the parts, those downstream first."""
-    of_service: list[int]
-    """The part that speaks for each service."""
-    saturated: Booleans
-
-
-class Standing(NamedTuple):
-    """Where the fixed point has come to rest."""
-
-    accepted: Accepted
-    tables: Tables
-    figures: Floats
-    """(n, 9) of `figures`."""
-    sweeps: int
-    residual: float
+STEEPEST = 1.0 - 2.0 * (1.0 - LONGEST_TAIL)
+"""A line whose numbers fall no faster than this may grow for ever."""
 
 
 def solve_blocking(
@@ -166,7 +143,7 @@ def solve_blocking(
     )
     if found is None or found.status != CONVERGED:
         return _compressed(compiled, tolerance, max_sweeps, start)
-    return found
+    return found._replace(variant=MODES.index(FULL))
 
 
 def ready_blocking(compiled: CompiledNetwork, measures: Measures) -> Measures:
@@ -201,6 +178,10 @@ def solve_full(
     """
     layout = lay_out(compiled)
     start, standing = settle(compiled, layout, ROUGHLY, max_sweeps, begin)
+    if standing[0] != BROKEN:
+        whole = solve_around(compiled, layout, start, tolerance, max_sweeps)
+        if whole is not None:
+            return measures_of(*whole, tolerance, start.rest)
     saturated: Booleans = np.zeros(compiled.servers.size, dtype=np.bool_)
     place = {int(s): k for k, s in enumerate(layout.order)}
     while standing[0] != BROKEN:
@@ -208,12 +189,12 @@ def solve_full(
         if problem is None or tables is None:
             return None
         found = iterate(problem, start.accepted, tables, tolerance, max_sweeps)
-        growing = np.flatnonzero((found.figures[:, 5] >= OVERLOADED) & ~saturated)
+        growing = np.flatnonzero((found.figures[:, 5] >= STEEPEST) & ~saturated)
         if growing.size == 0:
             grows = found.accepted.served[saturated] < 1.0 - GROWING
             if not grows.all() or _apart(problem, found.figures) > APART:
                 return None
-            return _measures(problem, found, tolerance, start.rest)
+            return measures_of(problem, found, tolerance, start.rest)
         first = max(growing.tolist(), key=lambda s: place[s])
         if (problem.graph.blocks & (problem.graph.end == first)).any():
             return None
@@ -288,7 +269,7 @@ def iterate(
             residual = max(residual, change)
         moved = [np.abs(p.scale - old) for p, old in zip(problem.pieces, before, strict=True)]
         seen = _look(problem)
-        new = _accepted(problem, accepted, seen, tables, streams, flows, given)
+        new = accepted_by(problem, accepted, seen, tables, streams, flows, given)
         steps = [np.abs(x - y) for x, y in zip(new, accepted, strict=True)]
         residual = max(residual, *(float(step.max(initial=0.0)) for step in [*moved, *steps]))
         accepted, sweep = new, sweep + 1
@@ -328,54 +309,3 @@ def _apart(problem: Problem, seen: Floats) -> float:
             held = abs(here[0] - seen[s, 0]) / piece.part.servers[k]
             most = max(most, held, abs(here[3] - seen[s, 3]))
     return float(most)
-
-
-def _accepted(
-    problem: Problem, accepted: Accepted, seen: Floats, tables: Tables, streams: Streams,
-    flows: Flows, given: Given,
-) -> Accepted:  # fmt: skip
-    """Return the shares that the parts make of the flows."""
-    graph, n = problem.graph, seen.shape[0]
-    passing = np.where(graph.blocks, 0.0, streams.flow)
-    every = np.bincount(graph.end, weights=passing, minlength=n)
-    full = np.bincount(graph.end, weights=passing * tables.share, minlength=n)
-    lost = np.where(problem.saturated, 0.0, streams.lost)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        accept = (lost * seen[:, 3] + every - full) / (lost + every)
-        patient = 1.0 - problem.layout.giving_up * seen[:, 1] / given.admitted
-        working = (seen[:, 0] - seen[:, 7]) * streams.leaves
-        carried = accepted.served * working / (flows.done.sum(axis=1) * flows.passes)
-    accept = np.where(problem.layout.refusing & (lost + every > 0), accept, 1.0)
-    served = np.where(problem.layout.giving_up > 0, patient, 1.0)
-    served = np.where(problem.saturated, carried, served)
-    served = np.where(np.isfinite(served), served, 1.0)
-    return Accepted(np.clip(accept, SMALLEST, 1.0), np.clip(served, SMALLEST, 1.0))
-
-
-def _measures(problem: Problem, found: Standing, tolerance: float, rest: Floats) -> Measures:
-    """Return the measures of the whole network."""
-    compiled, layout, graph = problem.compiled, problem.layout, problem.graph
-    flows = solve_class_flows(compiled, layout, found.accepted)
-    n = compiled.servers.size
-    where = {
-        key: a for a, key in enumerate(zip(graph.start.tolist(), graph.end.tolist(), strict=True))
-    }
-    pairs = zip(layout.upper.tolist(), layout.lower.tolist(), strict=True)
-    route = np.array([where.get(pair, NONE) for pair in pairs], dtype=np.int64)
-    wait = np.append(found.tables.wait, 0.0)[route]
-    share = np.append(found.tables.share, 0.0)[route]
-    held, waiting, outside, vacant, waits, ratio = found.figures[:, :6].T
-    ratio = np.where(problem.saturated, 1.0, np.minimum(ratio, OVERLOADED))
-    nothing = np.zeros(n)
-    chains = Chain(
-        busy=held, waiting=waiting, blocked=nothing, outside=outside, vacant=vacant,
-        inflow=nothing, found_full=nothing, waits=waits, gives_up=layout.giving_up * waiting,
-        ratio=ratio, wait=nothing, number=nothing, variance=nothing, smoothing=nothing,
-        coming=nothing, blocked_variance=nothing, drive=nothing,
-    )  # fmt: skip
-    settled = Settled(wait, share, found.figures[:, 8], found.accepted, flows, held, chains, rest)
-    status = CONVERGED if found.residual <= tolerance else UNCONVERGED
-    standing = (status, found.sweeps, found.residual)
-    measures = to_measures(compiled, layout, settled, np.ones(n), standing)
-    stuck = np.where(compiled.servers > 0, found.figures[:, 6], 0.0)
-    return measures._replace(variant=MODES.index(FULL), probability_all_blocked=stuck)

@@ -192,7 +192,7 @@ def first_tables(
     return Tables(flow, meets, released, *np.zeros((2, graph.start.size)))
 
 
-def _rates(part: Part, streams: Streams, layout: Layout) -> Floats:
+def rates_of(part: Part, streams: Streams, layout: Layout) -> Floats:
     """Return the rates of a part, as `Part` numbers them."""
     mine, along = part.services, streams.along[part.routes]
     leaves = streams.leaves[mine].copy()
@@ -221,7 +221,7 @@ def visit(
     The streams that come are scaled to the flows of the traffic equations.
     """
     part, space, before = piece.part, piece.space, piece.p.copy()
-    rate = _rates(part, streams, layout)
+    rate = rates_of(part, streams, layout)
     rates = event_rates(space, rate, _table(piece, tables))
     relax(part, space, rates, piece.close, piece.p, INNER, enough)
     change = float(np.abs(piece.p - before).sum())

@@ -11,7 +11,7 @@ from flownet.kernels.compiled import Floats, Integers
 
 FAINT = 1e-13
 """Cells of less probability take the value of their neighbour."""
-LONGEST_TAIL = 1.0 - 1e-9
+LONGEST_TAIL = 1.0 - 1e-3
 """Largest ratio of the geometric tail beyond where a number is cut off."""
 
 

@@ -192,12 +192,12 @@ class Bond(NamedTuple):
 
 def part_of(
     compiled: CompiledNetwork, layout: Layout, graph: Graph, services: list[int],
-    apart: set[int],
+    apart: set[int], strangers: int = MOST_STRANGERS,
 ) -> tuple[Part, Bond]:  # fmt: skip
     """Return the part of some services, and how it hangs on the others.
 
     `apart` are routes into the part that have a door of their own; those from a service that has
-    several such routes have one anyway.
+    several such routes have one anyway. No more than so many `strangers` are blocked at a door.
     """
     where = {s: k for k, s in enumerate(services)}
     ends = list(zip(graph.start.tolist(), graph.end.tolist(), strict=True))
@@ -221,9 +221,8 @@ def part_of(
     )
     source = np.array([ends[door[0][0]][0] if len(door) == 1 else NONE for door in doors])
     same = (source[:, None] == source) & (source != NONE) & ~np.eye(len(doors), dtype=np.bool_)
-    strangers = [
-        min(int(compiled.servers[[ends[a][0] for a, _ in door]].sum()), MOST_STRANGERS)
-        for door in doors
+    behind = [
+        min(int(compiled.servers[[ends[a][0] for a, _ in door]].sum()), strangers) for door in doors
     ]
     ways = np.bincount(graph.start[graph.blocks], minlength=graph.chained.size)[mine]
     size = [graph.room[mine] + 1, graph.line[mine] + 1, np.where(blocks, servers[start] + 1, 1)]
@@ -235,7 +234,7 @@ def part_of(
         waits=graph.waits[mine],
         loses=graph.loses[mine],
         gives_up=layout.giving_up[mine] > 0,
-        size=np.concatenate([*size, np.array(strangers, dtype=np.int64) + 1]).astype(np.int64),
+        size=np.concatenate([*size, np.array(behind, dtype=np.int64) + 1]).astype(np.int64),
         top=top,
         passes=np.full(mine.size, NONE),
         routes=np.array(chosen, dtype=np.int64),
