@@ -38,7 +38,8 @@ def _leaving(found: Measures) -> float:
     return float(admitted.sum())
 
 
-def _number(found: Measures) -> float:
+def number_of(found: Measures) -> float:
+    """Return the mean number of jobs in the system, those outside included."""
     inside = found.number_waiting + found.number_in_service + found.number_blocked
     return float((inside + found.number_outside).sum())
 
@@ -63,29 +64,36 @@ def errors_of(
     full = found.blocking_probability - np.nan_to_num(truth.blocking_probability)
     return Errors(
         _leaving(found) / _leaving(truth) - 1,
-        _number(found) / _number(truth) - 1,
+        number_of(found) / number_of(truth) - 1,
         float(np.abs(blocked).max()),
         float(np.abs(full).max()),
     )
 
 
+def network_of(services: list[dict[str, Any]], routes: list[dict[str, Any]]) -> Network:
+    """Return a network in hours."""
+    document = {"network": {"time_unit": "hour"}, "services": services, "routes": routes}
+    return Network.from_dict(document)
+
+
 def compiled(services: list[dict[str, Any]], routes: list[dict[str, Any]]) -> CompiledNetwork:
     """Return the arrays of a network in hours."""
-    document = {"network": {"time_unit": "hour"}, "services": services, "routes": routes}
-    return compile_network(Network.from_dict(document)).arrays
+    return compile_network(network_of(services, routes)).arrays
 
 
-def by_chain(arrays: CompiledNetwork) -> Measures | None:
+def by_chain(
+    arrays: CompiledNetwork, max_states: int = MOST_STATES, beyond: float = 1e-8
+) -> Measures | None:
     """Return the exact steady state; None where there are too many states."""
     try:
-        result = solve_exact(arrays, max_states=MOST_STATES, truncation_mass=1e-8)
+        result = solve_exact(arrays, max_states=max_states, truncation_mass=beyond)
     except FlownetError:
         return None
     return None if result.measures.growth_rate.any() else result.measures
 
 
-def by_simulation(arrays: CompiledNetwork) -> Measures | None:
+def by_simulation(arrays: CompiledNetwork, visits: float = VISITS) -> Measures | None:
     """Return a long simulation's averages; None where the backlog outgrows any steady state."""
-    horizon = VISITS / float(arrays.external_arrival_rate.sum())
+    horizon = visits / float(arrays.external_arrival_rate.sum())
     run = simulate_once(arrays, horizon=horizon, warmup=horizon / 20, seed=7, max_jobs=MOST_JOBS)
     return measured(run) if run.status == 0 else None

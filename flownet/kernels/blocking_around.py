@@ -25,8 +25,8 @@ from flownet.kernels.blocking_parts_plan import Bond, Graph, graph_of, part_of
 from flownet.kernels.blocking_parts_space import Space, explore
 from flownet.kernels.compiled import OVERFLOW, Booleans, CompiledNetwork, Floats, Integers
 
-MOST_AROUND = 6_000
-"""States of all the rest, solved as one part."""
+MOST_AROUND = 12_000
+"""States of all the rest, solved as one part: its factors grow faster than they do."""
 NOBODY = np.zeros(0, dtype=np.int64)
 
 
@@ -124,12 +124,18 @@ def around(rest: Rest, compiled: CompiledNetwork, graph: Graph, streams: Streams
 
 
 def solve_around(
-    compiled: CompiledNetwork, layout: Layout, start: Settled, tolerance: float, max_sweeps: int
-) -> tuple[Problem, Standing] | None:
-    """Return where a line and all the rest come to rest; None where they cannot be taken apart so.
+    compiled: CompiledNetwork,
+    layout: Layout,
+    start: Settled,
+    tolerance: float,
+    max_sweeps: int,
+    states: int = MOST_AROUND,
+) -> tuple[bool, tuple[Problem, Standing] | None]:
+    """Return whether a network is a line and a rest, and where they come to rest.
 
     The rest is the exact chain of its services; the line is a chain whose phases are states of the
-    rest lumped (`settle_line`). Two services are exact.
+    rest lumped (`settle_line`). Two services are exact. None where the rest has more states than
+    so many.
     """
     accepted = start.accepted._replace(served=np.ones(compiled.servers.size))
     none: Booleans = np.zeros(compiled.servers.size, dtype=np.bool_)
@@ -138,13 +144,16 @@ def solve_around(
     graph = graph_of(compiled, layout, flows, given.free, given.lost, start.chains, none)
     streams = streams_of(graph, layout, flows, given)
     door = door_of(compiled, layout, graph, streams, flows)
-    rest = None if door == NONE else rest_of(compiled, layout, graph, door, MOST_AROUND)
+    if door == NONE:
+        return False, None
+    rest = rest_of(compiled, layout, graph, door, min(states, MOST_AROUND))
     if rest is None:
-        return None
+        return True, None
     problem = Problem(compiled, layout, graph, [], [], [], none)
     tables = Tables({}, {}, {}, *np.zeros((2, graph.start.size)))
     seen, sweep, residual = np.zeros((none.size, 9)), 0, np.inf
     line: Line | None = None
+    last: Around | None = None
     while residual > tolerance and sweep < max_sweeps:
         flows = solve_class_flows(compiled, layout, accepted)
         given = gather(compiled, layout, flows)
@@ -152,8 +161,10 @@ def solve_around(
         rate = rates_of(rest.part, streams, layout)
         here = around(rest, compiled, graph, streams, rate)
         before = None if line is None else line.p
-        two = rest.part.services.size == 1
-        line = settle_line(here, 0.1 * tolerance, exact=two, begin=line)
+        if line is None or not _same(here, last):
+            two = rest.part.services.size == 1
+            line = settle_line(here, 0.1 * tolerance, exact=two, begin=line)
+        last = here
         grows = none.copy()
         grows[door] = not np.isfinite(line.number)
         problem = problem._replace(saturated=grows)
@@ -164,7 +175,15 @@ def solve_around(
         moved = 1.0 if before is None else float(np.abs(line.p - before).sum())
         residual = max(line.change, moved, *map(float, steps))
         accepted, sweep = new, sweep + 1
-    return problem, Standing(accepted, tables, seen, sweep, residual)
+    return True, (problem, Standing(accepted, tables, seen, sweep, residual))
+
+
+def _same(one: Around, other: Around | None) -> bool:
+    """Tell whether the rates are the same."""
+    if other is None or (one.speed, one.arrivals) != (other.speed, other.arrivals):
+        return False
+    pairs = ((one.base, other.base), (one.takes, other.takes), (one.brings, other.brings))
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def _look(problem: Problem, rest: Rest, line: Line) -> Floats:

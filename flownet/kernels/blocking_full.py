@@ -172,29 +172,30 @@ def solve_full(
 ) -> Measures | None:
     """Return the measures by at most so many parts and states, None where they cannot be had.
 
-    A service whose queue grows is taken to have one that never ends, and all is solved again. Where
+    Where only one line has no limit, it is solved with all the rest as its environment. Elsewhere a
+    service whose queue grows is taken to have one that never ends, and all is solved again. Where
     the parts that share a service do not see the same there, their fixed point is none of the
     network, and there is no answer either.
     """
     layout = lay_out(compiled)
     start, standing = settle(compiled, layout, ROUGHLY, max_sweeps, begin)
     if standing[0] != BROKEN:
-        whole = solve_around(compiled, layout, start, tolerance, max_sweeps)
-        if whole is not None:
-            return measures_of(*whole, tolerance, start.rest)
+        applies, found = solve_around(compiled, layout, start, tolerance, max_sweeps, states)
+        if applies:
+            return None if found is None else measures_of(*found, tolerance, start.rest)
     saturated: Booleans = np.zeros(compiled.servers.size, dtype=np.bool_)
     place = {int(s): k for k, s in enumerate(layout.order)}
     while standing[0] != BROKEN:
         problem, tables = take_apart(compiled, layout, start, saturated, most, states)
         if problem is None or tables is None:
             return None
-        found = iterate(problem, start.accepted, tables, tolerance, max_sweeps)
-        growing = np.flatnonzero((found.figures[:, 5] >= STEEPEST) & ~saturated)
+        rest = iterate(problem, start.accepted, tables, tolerance, max_sweeps)
+        growing = np.flatnonzero((rest.figures[:, 5] >= STEEPEST) & ~saturated)
         if growing.size == 0:
-            grows = found.accepted.served[saturated] < 1.0 - GROWING
-            if not grows.all() or _apart(problem, found.figures) > APART:
+            grows = rest.accepted.served[saturated] < 1.0 - GROWING
+            if not grows.all() or _apart(problem, rest.figures) > APART:
                 return None
-            return measures_of(problem, found, tolerance, start.rest)
+            return measures_of(problem, rest, tolerance, start.rest)
         first = max(growing.tolist(), key=lambda s: place[s])
         if (problem.graph.blocks & (problem.graph.end == first)).any():
             return None

@@ -25,7 +25,8 @@ WIDE = 3.0
 """Standard deviations up to which nodes are laid."""
 FAINT = 1e-15
 ROUNDS = 60
-INVERSE = 3
+INVERSE, FALLS, RESOLVED = 3, 0.3, 1e-11
+"""Steps of inverse iteration; those by residuals go on while each is so much smaller, to this."""
 NEARLY_NOTHING = 1e-13
 """Of the fastest rate: what keeps a generator from being singular."""
 SETTLED = 1e-11
@@ -93,14 +94,37 @@ def generator(around: Around, rates: Floats) -> sp.csr_array:
     return (flows - sp.diags_array(flows.sum(axis=1))).tocsr()
 
 
-def stationary(q: sp.csr_array) -> Floats:
-    """Return the steady state, by inverse iteration."""
-    inverse, p = _factors(q.T.tocsr()), np.ones(q.shape[0])
-    for _ in range(INVERSE):
-        p = inverse.solve(p)
-        p /= p.sum()
-    p = np.maximum(p, 0.0)
-    return np.asarray(p / p.sum())
+class Steady:
+    """Steady states of generators that differ little; the factors of one serve for the next."""
+
+    def __init__(self) -> None:
+        self.inverse: SuperLU | None = None
+
+    def of(self, q: sp.csr_array, near: Floats) -> Floats:
+        """Return the steady state: by residuals from one near it, else by inverse iteration."""
+        down = q.T.tocsr()
+        found = self._from_residuals(down, near)
+        if found is None:
+            self.inverse, found = _factors(down), np.ones(q.shape[0])
+            for _ in range(INVERSE):
+                found = self.inverse.solve(found)
+                found /= found.sum()
+        p = np.maximum(found, 0.0)
+        return np.asarray(p / p.sum())
+
+    def _from_residuals(self, down: sp.csr_array, p: Floats) -> Floats | None:
+        """Return the steady state, None where the factors are not near enough."""
+        last = np.inf
+        while self.inverse is not None:
+            new = p - self.inverse.solve(down @ p)
+            new = new / new.sum()
+            size, p = float(np.abs(new - p).sum()), new
+            if size < RESOLVED:
+                return p
+            if not size < FALLS * last:
+                break
+            last = size
+        return None
 
 
 def _factors(q: sp.csr_array) -> SuperLU:
@@ -118,7 +142,8 @@ def saturate(around: Around) -> Saturation:
     """
     free = np.maximum(around.servers - around.blocked, 0)
     q = generator(around, around.base + around.takes * free[around.source])
-    p = stationary(q)
+    steady = Steady()
+    p = steady.of(q, np.ones(around.blocked.size))
     brought = np.bincount(around.source, weights=around.brings, minlength=p.size)
     served = around.speed * free - brought
     capacity = float(p @ served)
@@ -243,12 +268,13 @@ def settle_line(
             saturation.p, free, rates, np.inf, saturation.capacity, None, nodes.blocked, 1.0, 0.0, 1
         )
     p, scale = (saturation.p, 1.0) if begin is None else (begin.p, begin.scale)
-    change, rounds = 1.0, 0
+    change, rounds, steady = 1.0, 0, Steady()
     while change > tolerance and rounds < ROUNDS:
         levels = _levels(around, nodes, p)
         idle = np.clip(free - nodes.at(levels.at_work), 0.0, free)
         enough = max(FIRMLY * change, 0.1 * tolerance)
-        new, scale, _ = _with_idle(around, saturation.capacity, free, idle, scale, enough)
+        near = (steady, p)
+        new, scale, _ = _with_idle(around, saturation.capacity, free, idle, scale, enough, near)
         change, p, rounds = float(np.abs(new - p).sum()), new, rounds + 1
     working = free - np.minimum(scale * idle, free)
     rates = around.base + around.takes * working[around.source]
@@ -258,7 +284,13 @@ def settle_line(
 
 
 def _with_idle(
-    around: Around, capacity: float, free: Floats, idle: Floats, scale: float, enough: float
+    around: Around,
+    capacity: float,
+    free: Floats,
+    idle: Floats,
+    scale: float,
+    enough: float,
+    near: tuple[Steady, Floats],
 ) -> tuple[Floats, float, float]:
     """Return the steady state with idle servers in these proportions, and in which measure.
 
@@ -268,10 +300,11 @@ def _with_idle(
     slack = capacity - around.arrivals
     x, low, high = np.log(scale), -np.inf, np.inf
     last: tuple[float, float] | None = None
+    steady, p = near
     for _ in range(ROUNDS):
         working = free - np.minimum(np.exp(x) * idle, free)
         rates = around.base + around.takes * working[around.source]
-        p = stationary(generator(around, rates))
+        p = steady.of(generator(around, rates), p)
         served = around.speed * float(p @ working) - float(p[around.source] @ around.brings)
         off = float(np.log(max(capacity - served, FAINT) / slack))
         if abs(off) * slack <= enough * capacity or high - low < FAINT:

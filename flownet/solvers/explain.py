@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from flownet.display import figure
 from flownet.solvers.calendars import calendar_strains
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from flownet.solvers.solution import Solution
 
@@ -67,6 +70,8 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
         *_near_critical(solution),
         *_near_full(solution),
         *_held_up_from_afar(solution),
+        *_returning(solution),
+        *_lines_in_parts(solution),
         *_disagreement(solution),
         *turned_away(solution.system, solution.network.time_unit),
         *(str(fault) for fault in solution.network.warnings),
@@ -183,6 +188,59 @@ def _held_up_from_afar(solution: Solution) -> list[str]:
                 "long as the compressed mode of the method shows; simulate them"
             )
     return lines
+
+
+def _returning(solution: Solution) -> list[str]:
+    """Warn of lines outside that jobs join which come back and hold servers meanwhile."""
+    if solution.method != "blocking":
+        return []
+    network, table, measures = solution.network, solution.services, solution.measures
+    outside = table["number_outside"].to_numpy()
+    cycles = _cycles(solution)
+    lines = []
+    for upper, lower in zip(measures.blocked_by_from, measures.blocked_by_to, strict=True):
+        if upper != lower and 0 < outside[lower] < np.inf and cycles[upper] == cycles[lower]:
+            name = network.label(table.index[lower])
+            lines.append(
+                f"jobs that come back to '{name}' from '{network.label(table.index[upper])}' hold "
+                "servers there while they wait behind those outside: a long line slows what serves "
+                "it, and can grow without end where a steady state is shown; simulate it"
+            )
+    return lines
+
+
+def _cycles(solution: Solution) -> NDArray[np.int32]:
+    """Return a number for each service, the same for those that jobs go round."""
+    arrays = solution.compilation.arrays
+    n, classes = arrays.service_time.shape
+    first = arrays.route_start.astype(np.int64)
+    origin = np.repeat(np.arange(n * classes), first[1:] - first[:-1])
+    pair = (origin // classes, arrays.route_to.astype(np.int64) // classes)
+    routes = csr_array((np.ones(origin.size), pair), shape=(n, n))
+    found: NDArray[np.int32] = connected_components(routes, connection="strong")[1]
+    return found
+
+
+def _lines_in_parts(solution: Solution) -> list[str]:
+    """Warn of lines that the full mode could not solve with all the rest around them."""
+    if solution.method != "blocking" or solution.options.get("mode") != "full":
+        return []
+    network, table, arrays = solution.network, solution.services, solution.compilation.arrays
+    endless = ~np.isfinite(arrays.capacity) & np.isfinite(arrays.servers)
+    endless &= table["arrival_rate"].to_numpy() > 0
+    waits = np.isfinite(arrays.capacity) & (table["number_outside"].to_numpy() > 0)
+    lines = np.flatnonzero(endless | waits)
+    delayed = bool(((arrays.transfer_delay > 0) & ~arrays.holds_server).any())
+    apart = delayed or not np.isfinite(arrays.servers).all() or (arrays.overflow_to >= 0).any()
+    apart = apart or np.isfinite(arrays.patience[lines]).any()
+    apart = apart or lines.size > 1 or np.isin(lines, solution.measures.blocked_by_to).any()
+    if not apart or len(table) < 3 or not (lines.size and solution.measures.blocked_by_from.size):
+        return []
+    names = ", ".join(f"'{network.label(table.index[k])}'" for k in lines)
+    return [
+        f"lines without limit at {names} are solved with their neighbors only: where what holds "
+        "these up lasts long they can be several times as long; simulate them"
+    ]
 
 
 def turned_away(system: pd.Series[float], unit: str) -> list[str]:
