@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from flownet.errors import Fault, ParameterError, UnconvergedError
+from flownet.kernels.change import with_service_rate
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
 from flownet.solvers.objective import Objective
 from flownet.solvers.solution import Solution
@@ -19,6 +20,9 @@ PARTS: Final = 24
 """A piece of the path carries no more than this part of the whole change, where it can be cut."""
 FACTORS: Final = (1.0, 1.05, 1.1, 1.2, 1.35, 1.6, 2.0, 2.7, 4.0, 7.0, 15.0, 40.0, 150.0, 1000.0)
 """Multiples of the present capacities at which the path is looked at first."""
+NARROW: Final = 1.01
+"""A piece no longer than this is not cut: where a server is added, what is seen may jump."""
+ROUNDING: Final = 1e-12
 END: Final = 1e-6
 """The path ends where so little of the change is left; the rest goes as the last piece did."""
 END_EXACT: Final = 1e-3
@@ -106,13 +110,14 @@ class Path:
 
     def at(self, factor: float) -> Floats:
         """Return the servers (n,) at a multiple of the present ones."""
-        servers = self.start.servers * factor
-        if self.whole:
-            servers = np.where(np.isfinite(servers), np.floor(servers * (1.0 + 1e-12)), servers)
-        return np.asarray(servers)
+        return np.asarray(self.start.servers * factor)
 
     def seen(self, servers: Floats) -> Floats:
-        """Return what is seen by row with these servers, the waiting room as it is."""
+        """Return what is seen by row with these servers, the waiting room as it is.
+
+        Where the method takes whole servers only, what is more than whole is speed: 1.5 servers
+        are one that works 1.5 times as fast.
+        """
         key = tuple(servers.tolist())
         if key not in self.known:
             self.known[key] = self._added(self._solved(self._arrays(servers)))
@@ -126,12 +131,17 @@ class Path:
         return self._added(free.again(arrays))
 
     def _arrays(self, servers: Floats) -> CompiledNetwork:
+        start = self.start
+        if self.whole:
+            whole = np.floor(servers * (1.0 + ROUNDING))
+            faster = np.isfinite(servers) & (servers > whole * (1.0 + ROUNDING))
+            for i in np.flatnonzero(faster):
+                start = with_service_rate(start, int(i), float(servers[i] / whole[i]))
+            servers = whole
         room = np.where(np.isfinite(self.start.capacity), self.start.capacity, 0.0)
         room = room - np.where(np.isfinite(self.start.servers), self.start.servers, 0.0)
         limited = np.isfinite(self.start.capacity)
-        return self.start._replace(
-            servers=servers, capacity=np.where(limited, servers + room, math.inf)
-        )
+        return start._replace(servers=servers, capacity=np.where(limited, servers + room, math.inf))
 
     def _solved(self, arrays: CompiledNetwork) -> Solution:
         again = self.solution.again(arrays)
@@ -188,7 +198,8 @@ def path_causes(
     together does not depend on a third); the shares are scaled so that they add up to the piece.
     So the whole adds up exactly, a player who changes nothing on the whole path gets nothing,
     players who are alike get alike, and no unit matters. Where a method takes whole servers only,
-    each service gets its next server when u c reaches a whole number.
+    capacity between two whole numbers is speed (`Path.seen`): so that a service of one server
+    takes part from the beginning of the path on.
 
     References
     ----------
@@ -224,11 +235,8 @@ def _nodes(path: Path, now: Floats, last: Floats) -> list[float]:
     k = 0
     while k < len(nodes) - 1:
         low, high = nodes[k], nodes[k + 1]
-        middle = math.sqrt(low * high)
-        if path.whole:
-            middle = _next_whole(path, low, high)
-        if low < middle < high and _change(path, low, high, last) > whole / PARTS:
-            nodes.insert(k + 1, middle)
+        if high > NARROW * low and _change(path, low, high, last) > whole / PARTS:
+            nodes.insert(k + 1, math.sqrt(low * high))
         else:
             k += 1
     return nodes
@@ -239,17 +247,6 @@ def _change(path: Path, low: float, high: float | None, last: Floats) -> float:
     first = path.seen(path.at(low))
     second = last if high is None else path.seen(path.at(high))
     return float(np.abs(first - second).sum())
-
-
-def _next_whole(path: Path, low: float, high: float) -> float:
-    """Return a multiple between two at which some service, but not all, gets a server."""
-    counts = path.start.servers[np.isfinite(path.start.servers)]
-    have, want = np.floor(counts * low * (1 + 1e-12)), np.floor(counts * high * (1 + 1e-12))
-    moves = np.concatenate(
-        [np.arange(a + 1, b + 1) / c for c, a, b in zip(counts, have, want, strict=True)]
-    )
-    moments = np.unique(np.round(moves, 12))
-    return float(moments[(len(moments) - 1) // 2]) if len(moments) > 1 else high
 
 
 def _shares(path: Path, before: Floats, after: Floats) -> Floats:

@@ -25,7 +25,7 @@ COLUMNS = ["constraint", "agrees", "elasticity", "elasticity_of_named", "why_not
 
 
 def other_methods(solution: Solution, goal: str, named: ServiceName | None) -> pd.DataFrame:
-    """Return what every method of the register finds; one row a method."""
+    """Return what every method of the register finds; one row a method, None where it cannot."""
     rows: dict[str, tuple[Any, ...]] = {}
     for name in METHODS:
         options = {"max_states": EXACT_STATES} if name == "exact" else {}
@@ -35,7 +35,7 @@ def other_methods(solution: Solution, goal: str, named: ServiceName | None) -> p
             other = solve(solution.network, name, **options)
             worth = elasticities(other, goal, goal_value(other, goal))
         except FlownetError as error:
-            rows[name] = (None, False, np.nan, np.nan, str(error).splitlines()[0])
+            rows[name] = (None, None, np.nan, np.nan, str(error).splitlines()[0])
             continue
         services = list(other.compilation.services)
         best = int(np.argmax(worth))

@@ -247,7 +247,8 @@ def find_constraint(
     -----
     Elasticities come from one adjoint solve (see `sensitivities`), where the method has one, else
     from two more solutions a service. Relief is exact: one more solution a service, of the 400
-    with the largest elasticity at most (nan for the others); by product form of all. Where an
+    with the largest elasticity at most (nan for the others; with blocking of fewer from 50
+    services on, of 20 among 1,000); by product form of all. Where an
     approximate method cannot tell the constraint and the exact chain has few states (5,000 at
     most), the chain is asked.
     """

@@ -53,18 +53,23 @@ class FiveSteps:
         best = self.elevate["relief"].idxmax()
         stage = self.repeat.stages.iloc[0]
         after = stage["next_constraint"]
-        following = "no other service" if after is None else f"'{label(after)}'"
+        count = f"{stage['added']:g} more server" + ("s" if stage["added"] != 1 else "")
+        following = f"after {count} the constraint is '{label(after)}'" if after is not None else ""
+        if after is None:
+            following = f"after {count} no service limits the goal any more"
+        elif after == name:
+            following = f"it stays the constraint; after {count} the next gains hardly anything"
         return "\n".join([
             f"1. Identify: '{label(name)}' (elasticity "
             f"{self.finding.ranking.loc[name, 'elasticity']:.2g})",
             f"2. Exploit: its servers work {e['working']:.0%} of the time, are blocked "
             f"{e['blocked']:.0%} and idle {e['idle']:.0%}; 1 % less spread of its times gains "
             f"{e['gain_by_spread']:.2g} %",
-            f"3. Subordinate: {len(self.subordinate)} services hardly matter; servers are enough "
+            f"3. Subordinate: hardly matter: {len(self.subordinate)}; servers are enough "
             f"for {figure(float(self.subordinate.attrs['release']))} times the demand",
             f"4. Elevate: one more server helps most at '{label(best)}' "
             f"({figure(float(self.elevate.loc[best, 'relief']))})",
-            f"5. Repeat: after {stage['added']:g} more servers the constraint is {following}",
+            f"5. Repeat: {following}",
         ])  # fmt: skip
 
     def _repr_html_(self) -> str:

@@ -20,6 +20,10 @@ from flownet.solvers.solution import Solution
 
 TRIED = 400
 """So many services at most are tried with one more server: those of the largest elasticity."""
+FEWEST = 3
+WORK = 20_000
+"""Where blocking is solved, no more than so many services are solved anew in all, or `FEWEST` whole
+networks: each takes a hundred times as long as without."""
 
 NOISE = 1e-6
 """Elasticities below this, and relief below this share of the goal, are 0: a residual of 1e-9 in
@@ -77,7 +81,10 @@ def relief_of(
     if solution.method == "product_form" and value.growth == 0 and goal != "throughput":
         return Relief(elasticity, np.where(limited, _all_at_once(solution, goal), 0.0), how)
     chosen = np.flatnonzero(limited)
-    leaders = chosen[np.argsort(-elasticity[chosen], kind="stable")][:TRIED]
+    most = TRIED
+    if solution.method == "blocking":
+        most = min(TRIED, max(FEWEST, WORK // limited.size))
+    leaders = chosen[np.argsort(-elasticity[chosen], kind="stable")][:most]
     for done, i in enumerate(leaders):
         if progress is not None:
             progress(done, leaders.size)

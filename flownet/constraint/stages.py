@@ -21,7 +21,8 @@ from flownet.solvers.solve import solve
 from flownet.solvers.tables import records
 
 ENOUGH = 1e-3
-"""The path ends where one more server at the constraint gains less than this part of the goal."""
+"""The path ends where one more server at the constraint gains less than this part of what the goal
+was at the beginning."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -170,6 +171,12 @@ class _Walk:
         self.steps: list[dict[str, Any]] = [self._row("", math.nan)]
         self.passed: list[ServiceName] = []
 
+    @property
+    def size(self) -> float:
+        """The goal at the beginning, or where it became finite."""
+        values = [abs(step["goal"]) for step in self.steps]
+        return next((value for value in values if math.isfinite(value)), math.inf)
+
     def _leader(self) -> int | None:
         worth = elasticities(self.solution, self.goal, self.value)
         best = int(np.argmax(worth))
@@ -197,9 +204,9 @@ class _Walk:
         if self.added >= most:
             return f"{most} servers were added"
         gain = self.steps[-1]["gain"]
-        size = self.start.growth if self.value.growth > 0 else abs(self.value.value)
+        size = self.start.growth if self.value.growth > 0 else self.size
         if math.isfinite(gain) and math.isfinite(size) and 0 <= gain < ENOUGH * size:
-            return "one more server gains less than a thousandth of the goal"
+            return "one more server gains less than a thousandth of what the goal was"
         return ""
 
     def step(self) -> None:

@@ -39,7 +39,8 @@ def _unit(finding: Finding) -> str:
         return f"jobs per {time} of backlog growth"
     if finding.goal == "cost":
         return f"{finding.network.currency or 'money'} per {time}"
-    return "jobs delayed at any time"
+    lost = ", losses at their price" if finding.solution.can_turn_away else ""
+    return f"jobs delayed at any time{lost}"
 
 
 def headline(finding: Finding) -> str:
@@ -67,11 +68,24 @@ def _constraint(finding: Finding) -> str:
         + ", ".join(_name(finding, name) for name in finding.constraint_set)
         + ", which cannot be told apart"
     )
+    if others and _together(finding):
+        all_of_them = float(finding.ranking.loc[list(finding.constraint_set), "elasticity"].sum())
+        names = ", ".join(_name(finding, name) for name in finding.constraint_set)
+        return (
+            f"The constraint is {names} together: 1 % more capacity at all of them raises "
+            f"{verb} by {all_of_them:.2g} %, at one of them alone by nothing."
+        )
     there = f"at {_name(finding, leader)}" if others else "there"
     return (
         f"{which}: 1 % more capacity {there} {change} {verb} by {row['elasticity']:.2g} %, and one "
         f"more {_server(finding, leader)} by {figure(float(row['relief']))} {_unit(finding)}."
     )
+
+
+def _together(finding: Finding) -> bool:
+    """Tell whether the services of the set bind at once, so that one alone changes nothing."""
+    limit = finding.goal == "throughput" and not finding.solution.can_turn_away
+    return limit and not (finding.ranking.loc[list(finding.constraint_set), "relief"] > 0).any()
 
 
 def _where_it_is_seen(finding: Finding) -> str:
@@ -104,8 +118,24 @@ def _where_it_is_seen(finding: Finding) -> str:
             f"{figure(float(finding.ranking.loc[most, 'relief']))}."
         )
     if own:
-        sentences.append(f"Other services have {what} of their own: {shares(own)}.")
-    return " ".join(sentences) or f"The {what} is seen where it is caused."
+        sentences.append(f"Seen elsewhere too: {_with_worth(finding, own[:3], total)}.")
+    if sentences:
+        return " ".join(sentences)
+    here = float(seen.reindex(list(finding.constraint_set)).sum())
+    if here >= 0.5 * total:
+        return f"The {what} is seen where it is caused."
+    spread = int((seen > 0).sum())
+    return f"The {what} is spread over {spread} services, the most {shares([seen.index[0]])}."
+
+
+def _with_worth(finding: Finding, names: list[ServiceName], total: float) -> str:
+    """Return how much is seen at services, and what more capacity there is worth."""
+    rows = finding.ranking.loc[names]
+    return ", ".join(
+        f"{row['delay_seen'] / total:.0%} at {_name(finding, name)} (1 % more capacity there gains "
+        f"{figure(float(row['elasticity']), 2)} %)"
+        for name, row in zip(names, rows.to_dict("records"), strict=True)
+    )
 
 
 def summary(finding: Finding) -> str:
@@ -114,6 +144,8 @@ def summary(finding: Finding) -> str:
     kind = "exact" if solution.exact else "approximate"
     scale = finding.throughput_limit.scale
     limit = f"demand times {figure(scale)}" if scale < float("inf") else "any demand"
+    if solution.measures.number_blocked.any():
+        limit += " if nobody blocked"
     standing = f"  method {solution.method} ({kind}); servers are enough for {limit}"
     warnings = solution.warnings
     last = f"  warning: {warnings[0]}" if warnings else "  no warnings"
@@ -167,7 +199,7 @@ def _best_relief(finding: Finding) -> str:
     """Return where one more server helps most, and one more unit of money."""
     tried = finding.ranking[finding.ranking["relief"].notna()]
     if tried.empty or not tried["relief"].max() > 0:
-        return "One more server would improve nothing anywhere."
+        return "One more server alone would improve nothing anywhere."
     best = tried["relief"].idxmax()
     text = (
         f"One more {_server(finding, best)} helps most at {_name(finding, best)}: "

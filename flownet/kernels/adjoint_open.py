@@ -108,7 +108,9 @@ def _plain(compiled: CompiledNetwork, stations: Stations, measures: Measures) ->
 
 
 def _inputs(compiled: CompiledNetwork, stations: Stations, measures: Measures) -> Columns:
-    room = np.where(np.isfinite(stations.capacity), stations.capacity - stations.servers, np.inf)
+    limited = np.isfinite(stations.capacity)
+    room = np.full(stations.capacity.shape, np.inf)
+    room[limited] = stations.capacity[limited] - stations.servers[limited]
     return {
         "arrival": measures.arrival_rate,
         "service": stations.service,

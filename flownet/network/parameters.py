@@ -147,7 +147,7 @@ def _limits(compilation: Compilation, name: str) -> Iterator[Parameter]:
     else:
         limited = np.isfinite(arrays.capacity) & np.isfinite(arrays.servers)
         values = np.full(arrays.servers.shape, np.inf)
-        values[limited] = (arrays.capacity - arrays.servers)[limited]
+        values[limited] = arrays.capacity[limited] - arrays.servers[limited]
     for i in np.flatnonzero(used & np.isfinite(values)).tolist():
         where = str(compilation.services[i])
         yield Parameter(where, "", name, (i,), float(values[i]))

@@ -266,3 +266,41 @@ def test_wrong_sides_are_told_and_json_holds_what_was_asked_for():
     assert len(finding.attribution) == 3
     assert "attribution" in json.loads(json.dumps(finding.to_dict(), allow_nan=False))
     assert len(repr(finding).splitlines()) == 5
+
+
+def test_a_service_of_one_server_is_blamed_though_the_others_would_get_theirs_first():
+    """Three in a row, the last a single server that holds everything up; one more cures it."""
+    line = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "services": [
+            {"name": "oven", "servers": 3, "service_time": 0.7, "external_arrival_rate": 3.5,
+             "external_when_full": "wait_outside", "waiting_room": 2},
+            {"name": "cool", "servers": 4, "service_time": 0.9, "waiting_room": 0},
+            {"name": "pack", "servers": 1, "service_time": 0.26, "waiting_room": 1},
+        ],
+        "routes": [{"from": "oven", "to": "cool"}, {"from": "cool", "to": "pack"}],
+    })  # fmt: skip
+    finding = fn.find_constraint(line)
+    assert finding.constraint == "pack"
+    growth = float(finding.value.growth)
+    # one more server there takes nearly all of the growth away: it is no null service
+    assert finding.ranking.loc["pack", "relief"] > 0.9 * growth
+    caused = finding.attribution.loc["oven"]
+    assert caused.idxmax() == "pack"
+    assert caused.sum() == pytest.approx(growth, rel=1e-6)
+
+
+def test_what_binds_together_is_said_to_bind_together():
+    twins = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "services": [{"name": "door", "servers": 2, "service_time": 0.1,
+                      "external_arrival_rate": 6.0},
+                     {"name": "left", "service_time": 0.28},
+                     {"name": "right", "service_time": 0.28}],
+        "routes": [{"from": "door", "to": name, "routing_probability": 0.5}
+                   for name in ("left", "right")],
+    })  # fmt: skip
+    finding = fn.find_constraint(twins, "throughput")
+    # the limit is that of the slower of two alike: 1 % at both is 1 %, at one nothing
+    assert set(finding.constraint_set) == {"left", "right"}
+    assert "together: 1 % more capacity at all of them raises throughput by 1 %" in repr(finding)
