@@ -64,9 +64,9 @@ def _exit_probability(compiled: CompiledNetwork) -> Floats:
 def _transit_delays(compiled: CompiledNetwork) -> Floats:
     """Return the mean transfer delay after a completion that does not hold the server, by state."""
     free = np.where(compiled.holds_server, 0.0, compiled.transfer_delay)
-    delays = np.zeros(compiled.route_start.size - 1)
-    np.add.at(delays, _origins(compiled), compiled.route_probability * free)
-    return delays
+    mean = compiled.route_probability * free
+    size = compiled.route_start.size - 1
+    return np.bincount(_origins(compiled), weights=mean, minlength=size).astype(np.float64)
 
 
 def leaving(compiled: CompiledNetwork, measures: Measures) -> Leaving:

@@ -177,7 +177,7 @@ def blocking_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     fractional = finite & (np.where(finite, compiled.servers, 0.0) % 1 != 0)
     fractional |= room & (np.where(room, compiled.capacity, 0.0) % 1 != 0)
     sharing = (compiled.discipline == code.PROCESSOR_SHARING) & room
-    ranked = np.isin(compiled.discipline, (code.PRIORITY, code.PREEMPTIVE))
+    ranked = (compiled.discipline == code.PRIORITY) | (compiled.discipline == code.PREEMPTIVE)
     found = {
         "fractional_servers": fractional,
         "ps_in_room": sharing,

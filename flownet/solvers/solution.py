@@ -313,9 +313,10 @@ class Solution:
     def can_turn_away(self) -> bool:
         """Whether any job can be lost, overflow or give up by the network's own description."""
         arrays = self.compilation.arrays
-        away = np.isin(arrays.when_full, (code.LOST, code.OVERFLOW))
-        entered = arrays.external_arrival_rate.sum(axis=1) > 0
-        door = np.isin(arrays.external_when_full, (code.LOST, code.OVERFLOW)) & entered
+        away = (arrays.when_full == code.LOST) | (arrays.when_full == code.OVERFLOW)
+        outside = arrays.external_when_full
+        door = (outside == code.LOST) | (outside == code.OVERFLOW)
+        door &= arrays.external_arrival_rate.sum(axis=1) > 0
         full = np.isfinite(arrays.capacity) & (away | door)
         return bool(full.any() or np.isfinite(arrays.patience).any())
 

@@ -128,7 +128,7 @@ def service_columns(
     `by_state` are the `state_columns`, where they are there already.
     """
     by_state = by_state or state_columns(c, m)
-    total = {name: array.sum(axis=1) for name, array in by_state.items()}
+    total = {name: by_state[name].sum(axis=1) for name in _SUMS}
     servers = c.arrays.servers
     held = total["number_in_service"] + total["number_blocked"] + total["number_held_in_transfer"]
     carried = total["arrival_rate"] - total["growth_rate"]
@@ -187,6 +187,10 @@ _NUMBERS = (
     "number_present", "number_waiting", "number_in_service", "number_blocked",
     "number_held_in_transfer", "number_outside",
 )  # fmt: skip
+_SUMS = (
+    *_NUMBERS, "arrival_rate", "throughput", "offered_load", "loss_rate", "overflow_rate",
+    "abandonment_rate", "growth_rate", "delay",
+)  # fmt: skip
 _TIMES = ("waiting_time", "blocked_time", "held_transfer_time", "response_time")
 
 
@@ -232,7 +236,8 @@ def system_totals(c: Compilation, m: Measures) -> dict[str, float]:
     capacity = float((c.cost_per_server * np.where(finite, c.arrays.servers, 0.0)).sum())
     delay = float(_times(c.cost_of_delay, late).sum())
     turned_away = m.loss_rate + m.overflow_rate + m.abandonment_rate
-    loss = float(_times(np.nan_to_num(c.cost_of_loss), turned_away).sum())
+    priced = np.where(np.isnan(c.cost_of_loss), 0.0, c.cost_of_loss)
+    loss = float(_times(priced, turned_away).sum())
     return {
         "external_arrival_rate": float(c.arrays.external_arrival_rate.sum()),
         "throughput": float(out.leaving_rate.sum()),

@@ -8,6 +8,7 @@ the description, which is checked and compiled anew.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
@@ -19,7 +20,7 @@ from flownet.kernels.change import with_law, with_servers, with_service_rate
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.distributions import two_moment_law
-from flownet.network.model import Network
+from flownet.network.model import Network, ServiceName
 from flownet.network.values import LARGEST
 from flownet.study.changes import EVERY
 from flownet.study.parameters import Parameter
@@ -84,45 +85,50 @@ class Variation:
         LongWay
             Where the description has to be checked again.
         """
-        made = self.baseline
+        made, arrays = self.baseline, self.baseline.arrays
         for parameter, value in zip(self.parameters, values, strict=True):
-            made = self._changed(made, parameter, float(value))
-        if (made.arrays.capacity < made.arrays.servers).any():
+            if parameter.attribute in PRICES:
+                made = self._price(made, parameter, self._rows(parameter), float(value))
+            else:
+                arrays = self._changed(arrays, parameter, float(value))
+        if (arrays.capacity < arrays.servers).any():
             raise LongWay
-        for array in made.arrays:
+        for array in arrays:
             array.setflags(write=False)  # as `compile` leaves them: kernels compile once
-        return made
+        return dataclasses.replace(made, arrays=arrays)
 
-    def _changed(self, made: Compilation, parameter: Parameter, value: float) -> Compilation:
-        name, arrays = parameter.attribute, made.arrays
-        if made.calendars is not None and name in POSITIVE:
+    def _changed(
+        self, arrays: CompiledNetwork, parameter: Parameter, value: float
+    ) -> CompiledNetwork:
+        name = parameter.attribute
+        if self.baseline.calendars is not None and name in POSITIVE:
             raise LongWay
         if name in ROUTES and len(parameter.target) == 2:
-            return dataclasses.replace(made, arrays=self._route(arrays, parameter, value))
+            return self._route(arrays, parameter, value)
         rows = self._rows(parameter)
-        if name in PRICES:
-            return self._price(made, parameter, rows, value)
         if name == "servers":
-            arrays = self._servers(arrays, parameter, rows, value)
-        elif name in ("capacity", "waiting_room"):
-            arrays = self._places(arrays, parameter, rows, value)
-        elif name in ("service_time", "service_scv"):
-            arrays = self._law(arrays, parameter, rows, value)
-        elif name in STATES:
-            table = getattr(arrays, name).copy()
-            cells = self._cells(parameter, rows, table > 0)
-            table[cells] = _new(parameter, table[cells], value)
-            arrays = arrays._replace(**{name: table})
-        else:
+            return self._servers(arrays, parameter, rows, value)
+        if name in ("capacity", "waiting_room"):
+            return self._places(arrays, parameter, rows, value)
+        if name in ("service_time", "service_scv"):
+            return self._law(arrays, parameter, rows, value)
+        if name not in STATES:
             raise LongWay
-        return dataclasses.replace(made, arrays=arrays)
+        table = getattr(arrays, name).copy()
+        cells = self._cells(parameter, rows, table > 0)
+        table[cells] = _new(parameter, table[cells], value)
+        return arrays._replace(**{name: table})
+
+    @cached_property
+    def _positions(self) -> dict[tuple[ServiceName, ...], Integers]:
+        """The positions of the services that each target concerns."""
+        names = self.baseline.services
+        found = {(name,): np.array([place]) for place, name in enumerate(names)}
+        return {**found, (EVERY,): np.arange(len(names))}
 
     def _rows(self, parameter: Parameter) -> Integers:
         """Return the positions of the services that a parameter concerns."""
-        names = self.baseline.services
-        if parameter.target == (EVERY,):
-            return np.arange(len(names))
-        return np.array([names.index(parameter.target[0])])
+        return self._positions[parameter.target]
 
     def _classes(self, parameter: Parameter) -> list[int]:
         names = self.baseline.classes
@@ -132,9 +138,11 @@ class Variation:
         self, parameter: Parameter, rows: Integers, used: code.Booleans
     ) -> tuple[Integers, Integers]:
         """Return the services and classes whose value changes."""
-        i, k = (grid.ravel() for grid in np.meshgrid(rows, self._classes(parameter), indexing="ij"))
+        classes = self._classes(parameter)
+        i, k = np.repeat(rows, len(classes)), np.tile(classes, len(rows))
         if parameter.scale and parameter.target == (EVERY,):
-            i, k = i[used[i, k]], k[used[i, k]]
+            chosen = used[i, k]
+            i, k = i[chosen], k[chosen]
         if i.size == 0:
             raise LongWay
         return i, k
@@ -226,8 +234,8 @@ def _new(parameter: Parameter, before: Floats, value: float) -> Floats:
     """Return the new values where they are sound and leave in use what is in use."""
     after = before * value if parameter.scale else np.full_like(before, value)
     row = parameter.row
-    sound = np.isfinite(before) & np.isfinite(after) & (after <= min(row.high, LARGEST))
-    sound &= after >= row.low
+    top = min(row.high, LARGEST)
+    sound = (after >= row.low) & (after <= top) & (np.abs(before) < math.inf)
     if parameter.attribute in POSITIVE or row.low_open:
         sound &= (before > 0) & (after > 0)
     if not sound.all():

@@ -75,7 +75,9 @@ def week(simulation: Simulation, service: ServiceName) -> go.Figure:
     asking, unit = rows["number_present"], network.time_unit
     width_of = rows["number_present_halfwidth"].fillna(0.0)
     traces = [
-        _band(edges, (asking - width_of).to_numpy(), (asking + width_of).to_numpy()),
+        _band(
+            edges, (asking - width_of).clip(lower=0.0).to_numpy(), (asking + width_of).to_numpy()
+        ),
         _steps(edges, rows["servers"].to_numpy(), "servers: capacity", INK, "solid"),
         _steps(edges, (asking - rows["number_waiting"]).to_numpy(), "servers held", BLUE, "dot"),
         _steps(edges, asking.to_numpy(), "demand: held or waiting for one", VERMILION, "solid"),
