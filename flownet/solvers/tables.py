@@ -120,54 +120,61 @@ def _times(a: Floats, b: Floats) -> Floats:
     return np.where(a > 0, a * np.where(a > 0, b, 0.0), 0.0)
 
 
-def service_columns(
-    c: Compilation, m: Measures, by_state: dict[str, Floats] | None = None
-) -> dict[str, Floats]:
-    """Return the columns by service, each an array (n,), summed or averaged over classes.
+def service_columns(c: Compilation, m: Measures) -> dict[str, Floats]:
+    """Return the columns by service, each an array (n,), summed or averaged over classes."""
+    found = service_numbers(c, m) | service_times(c, m)
+    before = [name for name in found if name not in {*_TIMES, "outside_time"}]
+    place = before.index("wait_probability")
+    order = [*before[:place], *_TIMES, "outside_time", *before[place:]]
+    return {name: found[name] for name in order}
 
-    `by_state` are the `state_columns`, where they are there already.
-    """
-    by_state = by_state or state_columns(c, m)
-    total = {name: by_state[name].sum(axis=1) for name in _SUMS}
+
+def service_numbers(c: Compilation, m: Measures) -> dict[str, Floats]:
+    """Return the columns by service that are numbers, rates and shares, summed over classes."""
     servers = c.arrays.servers
+    total = {name: getattr(m, name).sum(axis=1) for name in _SUMS}
+    total["number_present"] = present_by_state(m).sum(axis=1)
     held = total["number_in_service"] + total["number_blocked"] + total["number_held_in_transfer"]
+    offered = (m.arrival_rate * c.arrays.service_time).sum(axis=1)
     carried = total["arrival_rate"] - total["growth_rate"]
-    load = ratio(total["offered_load"], servers)
+    load = ratio(offered, servers)
     growing = total["growth_rate"] > 0
-    strain = np.where(growing & (carried > 0), ratio(total["arrival_rate"], carried), load)
-    weights = by_state["throughput"]
+    if growing.any():
+        strain = np.where(growing & (carried > 0), ratio(total["arrival_rate"], carried), load)
+        load = np.maximum(load, strain)
     admitted = total["arrival_rate"] - total["loss_rate"] - total["overflow_rate"]
-    external = c.arrays.external_arrival_rate
     return {
         "servers": servers,
         "arrival_rate": total["arrival_rate"],
         "throughput": total["throughput"],
-        "offered_load": total["offered_load"],
-        "load_ratio": np.maximum(load, strain) if growing.any() else load,
+        "offered_load": offered,
+        "load_ratio": load,
         "utilization": ratio(total["number_in_service"], servers),
         "occupancy": ratio(held, servers),
         **{name: total[name] for name in _NUMBERS},
-        **{name: _mean(by_state[name], weights) for name in _TIMES},
-        "outside_time": _mean(by_state["outside_time"], np.where(external > 0, external, weights)),
         "wait_probability": m.wait_probability,
         "probability_full": m.probability_full,
-        "probability_all_blocked": _or_none(m.probability_all_blocked, servers),
-        "deadlock_rate": _or_none(m.deadlock_rate, servers),
         "blocking_probability": m.blocking_probability,
         "loss_probability": ratio(total["loss_rate"], total["arrival_rate"]),
         "loss_rate": total["loss_rate"],
         "overflow_rate": total["overflow_rate"],
         "abandonment_probability": ratio(total["abandonment_rate"], admitted),
         "growth_rate": total["growth_rate"],
-        "delay": total["delay"],
+        "delay": delay_by_state(m).sum(axis=1),
         "arrival_scv": m.arrival_scv,
         "departure_scv": m.departure_scv,
     }
 
 
-def _or_none(values: Floats, like: Floats) -> Floats:
-    """Return the values, 0 where a method has none since no job is ever blocked there."""
-    return values if values.size else np.zeros_like(like)
+def service_times(c: Compilation, m: Measures) -> dict[str, Floats]:
+    """Return the columns by service that are times, averaged over those who are there."""
+    by_state, external = state_columns(c, m), c.arrays.external_arrival_rate
+    weights = by_state["throughput"]
+    outside = np.where(external > 0, external, weights)
+    return {
+        **{name: _mean(by_state[name], weights) for name in _TIMES},
+        "outside_time": _mean(by_state["outside_time"], outside),
+    }
 
 
 def service_table(
@@ -188,8 +195,9 @@ _NUMBERS = (
     "number_held_in_transfer", "number_outside",
 )  # fmt: skip
 _SUMS = (
-    *_NUMBERS, "arrival_rate", "throughput", "offered_load", "loss_rate", "overflow_rate",
-    "abandonment_rate", "growth_rate", "delay",
+    "number_waiting", "number_in_service", "number_blocked", "number_held_in_transfer",
+    "number_outside", "arrival_rate", "throughput", "loss_rate", "overflow_rate",
+    "abandonment_rate", "growth_rate",
 )  # fmt: skip
 _TIMES = ("waiting_time", "blocked_time", "held_transfer_time", "response_time")
 

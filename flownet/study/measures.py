@@ -22,7 +22,8 @@ from flownet.solvers.solution import Solution
 from flownet.solvers.tables import (
     class_columns,
     ratio,
-    service_columns,
+    service_numbers,
+    service_times,
     state_columns,
     unit_of,
 )
@@ -44,6 +45,10 @@ SERVICE: Final = (
     "arrival_scv", "departure_scv",
 )  # fmt: skip
 """Of one service (``at``)."""
+TIMES: Final = {
+    "waiting_time", "blocked_time", "held_transfer_time", "response_time", "outside_time",
+}  # fmt: skip
+"""Of which times."""
 STATE: Final = (
     "arrival_rate", "throughput", "offered_load", "number_present", "number_waiting",
     "number_in_service", "number_blocked", "number_held_in_transfer", "number_outside",
@@ -231,7 +236,8 @@ class Reading:
         if i >= 0 and k >= 0:
             return float(self._states[measure.name][i, k])
         if i >= 0:
-            return float(self._services[measure.name][i])
+            table = self._times_at if measure.name in TIMES else self._services
+            return float(table[measure.name][i])
         return float(self._classes[measure.name][k] if k >= 0 else self._system[measure.name])
 
     def _time(self, measure: Measure) -> float:
@@ -272,8 +278,11 @@ class Reading:
 
     @cached_property
     def _services(self) -> dict[str, Floats]:
-        solution = self.solution
-        return service_columns(solution.compilation, solution.measures, self._states)
+        return service_numbers(self.solution.compilation, self.solution.measures)
+
+    @cached_property
+    def _times_at(self) -> dict[str, Floats]:
+        return service_times(self.solution.compilation, self.solution.measures)
 
     @cached_property
     def _states(self) -> dict[str, Floats]:
