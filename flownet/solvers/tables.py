@@ -154,6 +154,8 @@ def service_numbers(c: Compilation, m: Measures) -> dict[str, Floats]:
         **{name: total[name] for name in _NUMBERS},
         "wait_probability": m.wait_probability,
         "probability_full": m.probability_full,
+        "probability_all_blocked": _or_none(m.probability_all_blocked, servers),
+        "deadlock_rate": _or_none(m.deadlock_rate, servers),
         "blocking_probability": m.blocking_probability,
         "loss_probability": ratio(total["loss_rate"], total["arrival_rate"]),
         "loss_rate": total["loss_rate"],
@@ -164,6 +166,11 @@ def service_numbers(c: Compilation, m: Measures) -> dict[str, Floats]:
         "arrival_scv": m.arrival_scv,
         "departure_scv": m.departure_scv,
     }
+
+
+def _or_none(values: Floats, like: Floats) -> Floats:
+    """Return the values, 0 where a method has none since no job is ever blocked there."""
+    return values if values.size else np.zeros_like(like)
 
 
 def service_times(c: Compilation, m: Measures) -> dict[str, Floats]:
