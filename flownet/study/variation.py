@@ -123,8 +123,9 @@ class Variation:
     def _positions(self) -> dict[tuple[ServiceName, ...], Integers]:
         """The positions of the services that each target concerns."""
         names = self.baseline.services
-        found = {(name,): np.array([place]) for place, name in enumerate(names)}
-        return {**found, (EVERY,): np.arange(len(names))}
+        found: dict[tuple[ServiceName, ...], Integers] = {(EVERY,): np.arange(len(names))}
+        found |= {(name,): np.array([place]) for place, name in enumerate(names)}
+        return found
 
     def _rows(self, parameter: Parameter) -> Integers:
         """Return the positions of the services that a parameter concerns."""
