@@ -10,6 +10,8 @@ type (alpha, A, t), and Psi says in which phase a fall ends that began with a co
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ DOUBLINGS = 60
 SETTLED = 1e-13  # convergence is quadratic: the next change is below rounding
 TERMS = 25  # of e^x, x up to 1
 GONE = 1e-300  # smaller chances are none
+PLAIN: tuple[Callable[..., Any], ...] = (fitted_phases, level_blocks, boundary_level)
 
 
 def first_return(rise: Floats, turn: Floats, back: Floats, fall: Floats) -> Floats:
@@ -33,7 +36,7 @@ def first_return(rise: Floats, turn: Floats, back: Floats, fall: Floats) -> Floa
     the ones to the others (Guo, Lin and Xu 2006).
     """
     one, other = np.eye(len(rise)), np.eye(len(fall))
-    rate = float(max(-np.diag(rise).min(), -np.diag(fall).min()))
+    rate = float(max(-np.diag(rise).real.min(), -np.diag(fall).real.min()))
     left, right = rate * one - rise, rate * other - fall
     outer = np.linalg.inv(left - turn @ np.linalg.solve(right, back))
     e = other - 2.0 * rate * np.linalg.inv(right - back @ np.linalg.solve(left, turn))
@@ -60,21 +63,32 @@ class WaitLaw:
     load, servers, arrival_scv, service_scv : float
         0 < load < servers, whole; scvs above 0, of the laws of `phphc`.
 
+    parts : tuple of callable
+        What fits the laws, builds a level, and solves the boundary: for a complex step others.
+
     References
     ----------
     Sengupta 1989, Adv. Appl. Probab. 21:159 (the age process).
     """
 
-    def __init__(self, load: float, servers: int, arrival_scv: float, service_scv: float) -> None:
-        alpha, inside, leave = fitted_phases(arrival_scv)
+    def __init__(
+        self,
+        load: float,
+        servers: int,
+        arrival_scv: float,
+        service_scv: float,
+        parts: tuple[Callable[..., Any], ...] = PLAIN,
+    ) -> None:
+        fitted, level_blocks, boundary_level = parts
+        alpha, inside, leave = fitted(arrival_scv)
         arrival = (alpha, inside * load, leave * load)
-        service = fitted_phases(service_scv)
+        service = fitted(service_scv)
         nobody = (np.ones(1), np.zeros((1, 1)), np.zeros(1))
         _, change, done = level_blocks(servers, True, nobody, service, False)
         phases: Floats = np.eye(len(change))
-        back = np.asarray(np.kron(phases, arrival[2][:, None]), np.float64)
-        turn = np.asarray(np.kron(done, alpha[None, :]), np.float64)
-        fall = np.asarray(np.kron(phases, arrival[1]), np.float64)
+        back = np.asarray(np.kron(phases, arrival[2][:, None]))
+        turn = np.asarray(np.kron(done, alpha[None, :]))
+        fall = np.asarray(np.kron(phases, arrival[1]))
         psi = first_return(change, turn, back, fall)
         generator = change + psi @ back
         level = boundary_level(servers, arrival, service).reshape(alpha.size, -1)
@@ -82,14 +96,19 @@ class WaitLaw:
         ending = np.linalg.solve(-generator, done.sum(axis=1))
         self._start = start / (start @ ending)
         self._ending = ending
-        self._rate = float(-np.diag(generator).min())
-        self._step = np.maximum(phases + generator / self._rate, 0.0)
+        self._rate = float(-np.diag(generator).real.min())
+        step = phases + generator / self._rate
+        self._step = np.where(step.real < 0.0, 0.0, step)
         self._powers = [_poisson_mixture(self._step, phases, 1.0)]
 
     def later(self, time: float) -> float:
         """Return P(W > t | W > 0)."""
+        return min(1.0, float(self.chance(time)))
+
+    def chance(self, time: Any) -> Any:
+        """Return P(W > t | W > 0) as it is computed, complex with complex parts or time."""
         steps = time * self._rate
-        whole = math.floor(steps)
+        whole = math.floor(steps.real)
         weights = self._start
         place = 0
         while whole > 0:
@@ -97,19 +116,19 @@ class WaitLaw:
                 self._powers.append(self._powers[-1] @ self._powers[-1])
             if whole % 2:
                 weights = weights @ self._powers[place]
-                if weights @ self._ending < GONE:
+                if (weights @ self._ending).real < GONE:
                     return 0.0
             whole //= 2
             place += 1
-        rest = _poisson_mixture(self._step, weights, steps - math.floor(steps))
-        return min(1.0, float(rest @ self._ending))
+        rest = _poisson_mixture(self._step, weights, steps - math.floor(steps.real))
+        return rest @ self._ending
 
 
-def _poisson_mixture(step: Floats, of: Floats, mean: float) -> Floats:
+def _poisson_mixture(step: Floats, of: Floats, mean: Any) -> Floats:
     """Return `of` times e^{mean (step - I)}, a sum of positive terms; mean up to 1."""
-    term = math.exp(-mean) * of
+    term = np.exp(-mean) * of
     total = term.copy()
     for k in range(1, TERMS):
         term = (mean / k) * (term @ step)
-        total += term
-    return total
+        total = total + term
+    return np.asarray(total)

@@ -45,13 +45,17 @@ def _refined(stations: Floats) -> tuple[Floats, Floats]:
     return table[:, 0].copy(), table[:, 1].copy()
 
 
+def between_constant(servers: float, service_scv: float) -> bool:
+    """Tell whether M/G/c is taken between M/D/c and scv 1/2: where service is very smooth."""
+    if LEAST_SERVICE_SCV <= service_scv < 0.5:
+        return bool(block_order(min(math.ceil(min(servers, MANY)), MANY), 1.0, service_scv) > ORDER)
+    return service_scv < LEAST_SERVICE_SCV
+
+
 def _refined_poisson(stations: Floats) -> tuple[Floats, Floats]:
     """Return the same for M/G/c; very smooth service between M/D/c and scv 1/2, both exact."""
     scv = stations[:, 3]
-    line = scv < LEAST_SERVICE_SCV
-    for i in np.flatnonzero((scv < 0.5) & ~line):
-        servers = min(float(np.ceil(stations[i, 2])), MANY)
-        line[i] = block_order(servers, 1.0, float(scv[i])) > ORDER
+    line = np.array([between_constant(c, s) for c, s in stations[:, 2:4].tolist()], bool)
     solved = np.insert(stations, 3, 1.0, axis=1)
     solved[line, 4] = 0.5
     chance, wait = _refined(solved)

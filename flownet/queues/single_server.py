@@ -126,6 +126,18 @@ def mg1_gradient(
     return delay_slopes(alone, half * rho * time / free, pairs, shape)
 
 
+def wait_moments(
+    rate: Floats, time: Floats, scv: Floats, third: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return mean, second moment and variance of the wait in M/G/1; of complex numbers too."""
+    rho = rate * time
+    with np.errstate(divide="ignore", invalid="ignore"):
+        free = np.where(rho < 1.0, 1.0 - rho, 0.0)
+        mean = np.where(free > 0.0, 0.5 * (1.0 + scv) * rho * time / free, np.inf)
+        second = np.where(free > 0.0, 2.0 * mean**2 + rate * third / (3.0 * free), np.inf)
+        return mean, second, second - mean**2
+
+
 def mg1_wait_moments(
     arrival_rate: Numbers,
     service_time: Numbers,
@@ -186,13 +198,7 @@ def mg1_wait_moments(
                 f"{third[wrong][0]:g}",
                 f"must be at least E[S^2]^2/E[S] = {least:g}, as for every law of times",
             )
-    rho = rate * time
-    with np.errstate(divide="ignore", invalid="ignore"):
-        free = np.where(rho < 1.0, 1.0 - rho, 0.0)
-        mean = np.where(free > 0.0, 0.5 * (1.0 + scv) * rho * time / free, np.inf)
-        second = np.where(free > 0.0, 2.0 * mean**2 + rate * third / (3.0 * free), np.inf)
-        parts = (mean, second, second - mean**2)
-    return WaitMoments(*(shaped(part, shape) for part in parts))
+    return WaitMoments(*(shaped(part, shape) for part in wait_moments(rate, time, scv, third)))
 
 
 def gig1(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -42,7 +43,8 @@ RATE, TIME, SERVERS, ARRIVAL, SERVICE, PATIENCE, PATIENCE_SCV, CAPACITY = range(
 
 
 @njit
-def _state_rows(stations: Floats, out: Floats) -> None:
+def state_rows(stations: Floats, out: Floats) -> None:
+    """Write P(W > t) of the admitted and of the served in M/M/c/K+M."""
     for i in range(stations.shape[0]):
         tails = wait_tail_scalar(
             stations[i, 0],
@@ -57,7 +59,8 @@ def _state_rows(stations: Floats, out: Floats) -> None:
 
 
 @njit
-def _impatient_rows(stations: Floats, out: Floats) -> None:
+def impatient_rows(stations: Floats, out: Floats) -> None:
+    """Write P(W > t) of the admitted and of the served in M/M/c+G."""
     for i in range(stations.shape[0]):
         tails = impatient_wait_tail(
             stations[i, 0],
@@ -72,7 +75,8 @@ def _impatient_rows(stations: Floats, out: Floats) -> None:
 
 
 @njit
-def _inversion_rows(stations: Floats, out: Floats) -> None:
+def inversion_rows(stations: Floats, out: Floats) -> None:
+    """Write P(W > t) of the admitted and of the served in M/G/1."""
     for i in range(stations.shape[0]):
         out[i, 0] = mg1_wait_tail_scalar(
             stations[i, 0], stations[i, 1], stations[i, 2], stations[i, 3], stations[i, 4]
@@ -103,16 +107,13 @@ def _fitted_tail(stations: Floats) -> Tail:
     ratio = np.minimum(1.0, np.asarray(measures.load_ratio))
     scv = conditional_scv(ratio, stations[:, SERVICE])
 
+    law = functools.cache(WaitLaw)
+    loads = stations[:, RATE] * stations[:, TIME]
+    described = zip(loads, *stations[:, SERVERS : SERVICE + 1].T, strict=True)
     exact = {
-        i: WaitLaw(load, int(count), ca, cs)
-        for i, (load, count, ca, cs) in enumerate(
-            zip(
-                stations[:, RATE] * stations[:, TIME],
-                *stations[:, SERVERS : SERVICE + 1].T,
-                strict=True,
-            )
-        )
-        if 0.0 < wait[i] < np.inf and _solvable(count, ca, cs)
+        i: law(float(load), int(count), float(ca), float(cs))
+        for i, (load, count, ca, cs) in enumerate(described)
+        if 0.0 < wait[i] < np.inf and is_solvable(count, ca, cs)
     }
 
     def tail(time: Floats) -> Floats:
@@ -129,11 +130,17 @@ def _fitted_tail(stations: Floats) -> Tail:
     return tail
 
 
-def _solvable(servers: float, arrival_scv: float, service_scv: float) -> bool:
+def is_solvable(servers: float, arrival_scv: float, service_scv: float) -> bool:
     """Tell whether the law of the wait is found exactly, for phase-type laws of these moments."""
     if servers != math.floor(servers) or min(arrival_scv, service_scv) < LEAST_EXACT_SCV:
         return False
     return block_order(min(servers, MANY), arrival_scv, service_scv) <= ORDER
+
+
+def is_odd(rate: float, patience: float, capacity: float, patience_scv: float) -> bool:
+    """Tell whether the integrals for patience of any law are taken, not sums over states."""
+    many = math.isinf(capacity) and rate * patience > MANY_STATES
+    return math.isfinite(patience) and (patience_scv != 1.0 or many)
 
 
 def _kernel_tail(stations: Floats, kernel: Kernel, served: bool) -> Tail:
@@ -150,17 +157,17 @@ def _tails(stations: Floats, law: float, served: bool) -> Tail:
     """Return P(W > t) as a function of t, each station by the method that fits it."""
     general = (stations[:, ARRIVAL] != 1.0) | (stations[:, SERVICE] != 1.0)
     single = general & (stations[:, ARRIVAL] == 1.0) & (stations[:, SERVERS] == 1.0)
-    finite = np.isfinite(stations[:, PATIENCE])
-    many = stations[:, RATE] * np.where(finite, stations[:, PATIENCE], 0.0) > MANY_STATES
-    odd = (stations[:, PATIENCE_SCV] != 1.0) | (many & np.isinf(stations[:, CAPACITY]))
-    odd &= finite
+    odd = np.array(
+        [is_odd(*row) for row in stations[:, [RATE, PATIENCE, CAPACITY, PATIENCE_SCV]].tolist()],
+        bool,
+    )
     laws = np.full(len(stations), law)
     coded = np.column_stack([stations, laws])
     parts: list[tuple[Booleans, Tail]] = []
     groups: tuple[tuple[Booleans, Kernel, list[int]], ...] = (
-        (single, _inversion_rows, [RATE, TIME, SERVICE, len(coded.T) - 1]),
-        (odd, _impatient_rows, [RATE, TIME, SERVERS, PATIENCE, PATIENCE_SCV]),
-        (~(general | odd), _state_rows, [RATE, TIME, SERVERS, PATIENCE, CAPACITY]),
+        (single, inversion_rows, [RATE, TIME, SERVICE, len(coded.T) - 1]),
+        (odd, impatient_rows, [RATE, TIME, SERVERS, PATIENCE, PATIENCE_SCV]),
+        (~(general | odd), state_rows, [RATE, TIME, SERVERS, PATIENCE, CAPACITY]),
     )
     for chosen, kernel, wanted in groups:
         if chosen.any():
