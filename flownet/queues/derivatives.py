@@ -28,6 +28,7 @@ from flownet.queues.markov import mmc, mmc_gradient, mmck
 from flownet.queues.measures import abandoning, delay, limited
 from flownet.queues.priority import priority_nonpreemptive, priority_preemptive
 from flownet.queues.quasi import phphc
+from flownet.queues.quasi_limited import phphck
 from flownet.queues.single_server import gig1, mg1, mg1_gradient, mg1_wait_moments
 from flownet.queues.special_slopes import by_class, moment_slopes, rate_slope, square_root_slope
 from flownet.queues.staffing import fewest_servers, largest_arrival_rate, square_root_servers
@@ -41,6 +42,7 @@ from flownet.queues.station_measures import (
     number_measures,
     one_formula_measures,
     patient_measures,
+    places_measures,
     refined_measures,
     refined_poisson_measures,
     room_measures,
@@ -101,6 +103,7 @@ STATION = ("arrival_rate", "service_time", "servers")
 POISSON = (*STATION, "service_scv")
 GENERAL = (*STATION, "arrival_scv", "service_scv")
 PATIENT = (*STATION, "patience")
+PLACES = (*STATION, "capacity", "arrival_scv", "service_scv", "patience")
 ONE = ("arrival_rate", "service_time", "arrival_scv", "service_scv")
 KERNELS: dict[tuple[Formula, str | None], Kernel] = {
     (mmck, None): Kernel(room_measures, (*STATION, "capacity"), limited),
@@ -114,6 +117,7 @@ KERNELS: dict[tuple[Formula, str | None], Kernel] = {
     (mgc, "cosmetatos"): Kernel(cosmetatos_measures, POISSON, delay),
     (mgc, "boxma"): Kernel(boxma_measures, POISSON, delay),
     (phphc, None): Kernel(exact_measures, GENERAL, delay),
+    (phphck, None): Kernel(places_measures, PLACES, abandoning),
     (erlang_a, None): Kernel(erlang_a_finite_measures, (*PATIENT, "capacity"), abandoning),
     (mmcg, None): Kernel(patient_measures, (*PATIENT, "patience_scv"), abandoning),
     (finite_source, None): Kernel(finite_source_measures, SOURCES, _of_sources),

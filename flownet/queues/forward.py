@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flownet.queues import erlang, inversion, laws, numerics, quasi
+from flownet.queues import erlang, inversion, laws, numerics, quasi, quasi_limited
 from flownet.queues.dual import MATH, NAMES, Dual, Scalar, slope_of, value_of
-from flownet.queues.quasi_slopes import dual_phphc_measures
+from flownet.queues.quasi_slopes import dual_phphc_measures, dual_phphck_measures
 
 Floats = NDArray[np.float64]
 Objects = NDArray[np.object_]
@@ -67,7 +67,9 @@ def slopes_of(
                 results = run(*map(Dual, row[:size], row[size:]))
             found.append([(value_of(x), slope_of(x)) for x in results])
     table = np.array(found, np.float64).reshape((len(joint), -1, 2))[places.ravel()]
-    return tuple(table[..., 0].T), tuple(table[..., 1].T)
+    values = table[..., 0].T
+    slopes = np.where(np.isnan(values), np.nan, table[..., 1].T)
+    return tuple(values), tuple(slopes)
 
 
 def dual(value: float, slope: float) -> Scalar:
@@ -155,5 +157,6 @@ for _kernel, _stand_in in (
     (laws.survival, _survival),
     (inversion.service_transform, _service_transform),
     (quasi.phphc_measures, dual_phphc_measures),
+    (quasi_limited.phphck_measures, dual_phphck_measures),
 ):
     _translated[source_of(_kernel)] = _stand_in

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flownet.queues import phases, quasi
+from flownet.queues import phases, quasi, quasi_limited
 from flownet.queues.dual import Dual, Scalar, slope_of, value_of
 
 Floats = NDArray[np.float64]
@@ -115,6 +115,20 @@ def _factorize(a: Complexes) -> None:
         a[k + 1 :, k + 1 :] -= np.outer(a[k + 1 :, k], a[k, k + 1 :])
 
 
+def _factorize_rates(a: Complexes, leak: Complexes) -> None:
+    """Overwrite a and leak without a subtraction, as `dense.factorize_rates`."""
+    for k in range(len(a)):
+        a[k, k] = leak[k] - a[k, k + 1 :].sum()
+        if k + 1 < len(a):
+            a[k + 1 :, k] /= a[k, k]
+            leak[k + 1 :] -= a[k + 1 :, k] * leak[k]
+            a[k + 1 :, k + 1 :] -= np.outer(a[k + 1 :, k], a[k, k + 1 :])
+
+
+def _row_sums(a: Complexes) -> Complexes:
+    return np.asarray(a.sum(axis=1))
+
+
 def _solve_left(factors: Complexes, b: Complexes) -> None:
     for i in range(len(factors)):
         b[i] -= factors[i, :i] @ b[:i]
@@ -154,6 +168,8 @@ _NAMES: dict[str, Any] = {
     "level_blocks": complex_level_blocks,
     "first_passage_down": _first_passage_down,
     "factorize": _factorize,
+    "factorize_rates": _factorize_rates,
+    "row_sums": _row_sums,
     "solve_left": _solve_left,
     "solve_right": _solve_right,
     "null_vector": _null_vector,
@@ -178,6 +194,7 @@ def _with_complex(function: Any) -> Callable[..., Any]:
 
 _FITTED = _with_complex(phases.fitted_phases)
 _MEASURES = _with_complex(quasi.phphc_measures)
+_LIMITED = _with_complex(quasi_limited.phphck_measures)
 boundary_level = _with_complex(quasi.boundary_level)
 
 
@@ -201,4 +218,30 @@ def dual_phphc_measures(
         stepped(arrival_scv),
         OfService(stepped(service_scv)),
     )
-    return tuple(Dual(float(x.real), float(slope_part(x))) for x in (chance, wait))  # type: ignore[return-value]  # two
+    return _dual(chance), _dual(wait)
+
+
+def dual_phphck_measures(
+    arrival_rate: Scalar,
+    service_time: Scalar,
+    servers: Scalar,
+    arrival_scv: Scalar,
+    service_scv: Scalar,
+    capacity: Scalar,
+    patience: Scalar,
+) -> tuple[Scalar, Scalar, Scalar]:
+    """Return `phphck_measures` of dual numbers; servers and capacity are whole."""
+    full, chance, waiting = _LIMITED(
+        stepped(arrival_rate),
+        stepped(service_time),
+        float(value_of(servers)),
+        stepped(arrival_scv),
+        OfService(stepped(service_scv)),
+        float(value_of(capacity)),
+        stepped(patience) if np.isfinite(value_of(patience)) else math.inf,
+    )
+    return _dual(full), _dual(chance), _dual(waiting)
+
+
+def _dual(number: Any) -> Dual:
+    return Dual(float(number.real), float(slope_part(number)))

@@ -15,6 +15,7 @@ from flownet.queues.impatience import mmcg_measures
 from flownet.queues.many_servers import ORDER, between_constant, boxma_weight
 from flownet.queues.markov import mmc_waiting_time, mmck_measures
 from flownet.queues.quasi import phphc_measures
+from flownet.queues.quasi_limited import phphck_measures, waiting_levels
 from flownet.queues.refined import gigc_refined_measures
 from flownet.queues.states import number_probability_scalar
 
@@ -24,6 +25,20 @@ def exact_measures(rate: Any, time: Any, servers: Any, ca: Any, cs: Any) -> tupl
     if rate * time >= servers:
         return 1.0, math.inf
     return phphc_measures(rate, time, servers, ca, cs)
+
+
+def places_measures(
+    rate: Any, time: Any, servers: Any, capacity: Any, ca: Any, cs: Any, patience: Any
+) -> tuple[Any, ...]:
+    """Return the measures of Ph/Ph/c/K+M, in the order of `erlang_a_finite_measures`."""
+    used = waiting_levels(rate, time, servers, ca, cs, capacity, patience)
+    full, chance, waiting = phphck_measures(rate, time, servers, ca, cs, servers + used, patience)
+    admitted = rate * (1.0 - full)
+    gone = waiting / patience / rate
+    wait = waiting / admitted
+    served = wait if math.isinf(patience) else math.nan
+    shown = full if servers + used == capacity else 0.0
+    return chance, waiting, gone, wait, served, (admitted - gone * rate) * time, shown
 
 
 def patient_measures(
