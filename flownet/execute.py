@@ -19,6 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from flownet.errors import Fault, ParameterError
+
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -111,11 +113,19 @@ def stream(
     (int, object)
         Each position exactly once. What has not begun is cancelled when the iterator is closed.
 
+    Raises
+    ------
+    ParameterError
+        Where `executor` is none.
+
     Examples
     --------
     >>> list(stream(pow, 2, [3, 4]))
     [(0, 8), (1, 16)]
     """
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        message = "must have submit(), as concurrent.futures' and Dask's Client have"
+        raise ParameterError([Fault("executor", "", type(executor).__name__, message)])
     if executor is None:
         for position, task in enumerate(tasks):
             yield position, function(shared, task)
@@ -183,7 +193,9 @@ def _on_dask(
         for position, task in enumerate(tasks)
     }
     try:
-        done: Iterable[Any] = distributed.as_completed(list(waiting), with_results=True)  # type: ignore[no-untyped-call]
+        futures = list(waiting)
+        # the call has no types in distributed
+        done: Iterable[Any] = distributed.as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
         for future, answer in done:
             yield waiting.pop(future), answer
     finally:

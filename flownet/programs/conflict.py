@@ -43,7 +43,7 @@ def conflict(lp: Any, rows: Sequence[str], columns: Sequence[str]) -> tuple[str,
     ----------
     Chinneck and Dravnieks (1991), ORSA Journal on Computing 3, 157-168: the deletion filter.
     """
-    model: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    model: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy has no types
     for option, value in (("output_flag", False), ("presolve", "off"), ("solver", "simplex")):
         model.setOptionValue(option, value)
     lp.col_cost_ = [0.0] * lp.num_col_

@@ -55,7 +55,7 @@ class LiveModel:
     """
 
     def __init__(self, bounds: Floats, whole: Sequence[int], lines: Lines) -> None:
-        self._model: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        self._model: Any = highspy.Highs()  # type: ignore[no-untyped-call]  # highspy has no types
         for option, value in OPTIONS.items():
             self._model.setOptionValue(option, value)
         self._bounds = bounds

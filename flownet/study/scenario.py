@@ -128,7 +128,7 @@ class Scenario:
         Parameters
         ----------
         *services : str
-            Two or more.
+            Two or more, or one list of them.
         into : str
             What the pooled service is called; the name of one of them will do.
 
@@ -145,7 +145,8 @@ class Scenario:
         >>> pooled.graph.nodes["Ward"]["servers"]
         129.0
         """
-        return self._with("pool", services, to=into)
+        listed = len(services) == 1 and isinstance(services[0], (list, tuple))
+        return self._with("pool", tuple(services[0]) if listed else services, to=into)
 
     def reroute(
         self, start: str, end: str, *, to: str, share: float = 1.0, job_class: str = ""

@@ -127,6 +127,9 @@ def sweep(
     if int(chunk) != chunk or chunk < 1:
         message = "must be a whole number of at least 1"
         raise ParameterError([Fault("sweep", "chunk", str(chunk), message)])
+    if not 0.0 < sharp < 1.0:
+        message = "must be a number between 0 and 1"
+        raise ParameterError([Fault("sweep", "sharp", str(sharp), message)])
     plan = as_design(design, samples, sampling, seed)
     parameters = as_parameters(plan.parameters, network)
     texts = (measures,) if isinstance(measures, str) else tuple(measures)

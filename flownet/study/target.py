@@ -11,6 +11,12 @@ from flownet.errors import Fault, ParameterError
 from flownet.network.model import Network
 from flownet.study.measures import Measure, as_measures
 
+SHARES: Final = {
+    "within", "occupancy", "utilization", "wait_probability", "probability_full",
+    "probability_all_blocked", "blocking_probability", "loss_probability",
+    "abandonment_probability", "served_probability",
+}  # fmt: skip
+"""Measures between 0 and 1; all others are at least 0."""
 SIGNS: Final = {"<=": "<=", "≤": "<=", ">=": ">=", "≥": ">="}
 
 
@@ -45,7 +51,7 @@ def as_target(given: str | Target, network: Network) -> Target:
     Raises
     ------
     ParameterError
-        Where it is no measure, sign and number.
+        Where it is no measure, sign and number, or a number that the measure never is.
     UnknownNameError
         Where the measure names nothing in the network.
 
@@ -65,6 +71,11 @@ def as_target(given: str | Target, network: Network) -> Target:
         raise ParameterError([Fault("goal_seek", "target", f"'{given}'", message)])
     (measure,) = as_measures(parts[1], network)
     sign: Literal["<=", ">="] = "<=" if SIGNS[parts[2]] == "<=" else ">="
+    most = 1.0 if measure.name in SHARES else math.inf
+    if not (0.0 <= bound <= most and math.isfinite(bound)):
+        range_of = "between 0 and 100 %" if most == 1.0 else "a finite number of at least 0"
+        message = f"must be {range_of}: nothing else says anything of {measure.text}"
+        raise ParameterError([Fault("goal_seek", "target", f"'{given}'", message)])
     return Target(given, measure, sign, bound)
 
 

@@ -240,7 +240,7 @@ class Panel:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display(self.widget)  # type: ignore[no-untyped-call]
+        display(self.widget)  # type: ignore[no-untyped-call]  # IPython has no types here
 
 
 def _slider(widgets: Any, what: str, value: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from flownet.display import figure
@@ -83,9 +84,9 @@ def tornado_chart(tornado: Tornado, *, most: int = 20) -> go.Figure:
     return chart
 
 
-def _ends(row: object) -> str:
+def _ends(row: pd.Series[float]) -> str:
     """Return the ends of a factor in words."""
-    ends = [float(row[side]) for side in ("low", "high") if not np.isnan(row[side])]  # type: ignore[index]
+    ends = [float(row[side]) for side in ("low", "high") if not np.isnan(row[side])]
     return " or ".join(figure(end) for end in ends)
 
 

@@ -137,6 +137,10 @@ def test_beds_of_a_system_with_blocking_are_exact():
         ("capacity at ward", "within 4 >= 0.9", {}, ParameterError, "give between"),
         ({"servers at ward": 0}, "within 4 >= 0.9", {}, ParameterError, "not all of them 0"),
         ("servers at ward", "delay <= 1", {"between": (2.1, 2.9)}, ParameterError, "no whole"),
+        ("servers at ward", "occupancy at ward <= -5 %", {}, ParameterError, "0 and 100 %"),
+        ("servers at ward", "within 4 >= 950 %", {}, ParameterError, "0 and 100 %"),
+        ("servers at ward", "delay <= -2", {}, ParameterError, "finite number of at least 0"),
+        ("servers at ward", "delay <= inf", {}, ParameterError, "finite number of at least 0"),
     ],
 )
 def test_what_cannot_be_sought_is_told(along, target, options, error, words):

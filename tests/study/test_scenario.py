@@ -229,6 +229,11 @@ def test_pooled_wards_are_the_queue_with_all_servers_and_all_arrivals():
     assert solution.services.loc["home", "throughput"] == pytest.approx(9.0 * 0.6 * 0.5)
 
 
+def test_services_to_pool_may_come_as_a_list():
+    listed = fn.Scenario("one").pool(["a", "b"], into="c")
+    assert listed == fn.Scenario("one").pool("a", "b", into="c")
+
+
 def test_pooled_times_are_those_of_the_mixture():
     unlike = two_wards(west={"service_time": 0.5, "service_scv": 0.5})
     ward = fn.Scenario("s").pool("east", "west", into="ward").apply(unlike).graph.nodes["ward"]

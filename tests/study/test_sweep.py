@@ -206,6 +206,17 @@ def test_a_part_that_was_damaged_is_computed_again(tmp_path, result):
     pd.testing.assert_frame_equal(swept(path=tmp_path).table, result.table, check_exact=True)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"sharp": -1.0}, "sharp = -1.0: must be a number between 0 and 1"),
+     ({"sharp": float("nan")}, "sharp = nan"), ({"chunk": 0}, "chunk = 0"),
+     ({"executor": "dask"}, "executor = str: must have submit")],
+)  # fmt: skip
+def test_what_a_sweep_cannot_work_with_is_named(options, words):
+    with pytest.raises(ParameterError, match=words):
+        fn.sweep(clinic(), {"servers at ward": [4]}, ["delay"], **({"progress": False} | options))
+
+
 def test_a_folder_with_something_else_is_refused(tmp_path):
     swept(path=tmp_path / "one")
     with pytest.raises(ParameterError, match=r"another sweep \(it differs in measures"):
