@@ -19,8 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from flownet.errors import Fault, ParameterError
-
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -113,19 +111,11 @@ def stream(
     (int, object)
         Each position exactly once. What has not begun is cancelled when the iterator is closed.
 
-    Raises
-    ------
-    ParameterError
-        Where `executor` is none.
-
     Examples
     --------
     >>> list(stream(pow, 2, [3, 4]))
     [(0, 8), (1, 16)]
     """
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        message = "must have submit(), as concurrent.futures' and Dask's Client have"
-        raise ParameterError([Fault("executor", "", type(executor).__name__, message)])
     if executor is None:
         for position, task in enumerate(tasks):
             yield position, function(shared, task)

@@ -130,6 +130,9 @@ def sweep(
     if not 0.0 < sharp < 1.0:
         message = "must be a number between 0 and 1"
         raise ParameterError([Fault("sweep", "sharp", str(sharp), message)])
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        message = "must have submit(), as those of concurrent.futures and Dask's Client have"
+        raise ParameterError([Fault("sweep", "executor", type(executor).__name__, message)])
     plan = as_design(design, samples, sampling, seed)
     parameters = as_parameters(plan.parameters, network)
     texts = (measures,) if isinstance(measures, str) else tuple(measures)
