@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pandas as pd
 
 from flownet.allocate.aims import aim_value
@@ -13,8 +12,8 @@ from flownet.allocate.plan import Plan
 from flownet.allocate.steps import aim_of, gain, levers_of
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, ParameterError
-from flownet.kernels.change import with_service_rate
 from flownet.kernels.compiled import CompiledNetwork, Floats
+from flownet.network.uncertainty import samples_of, uncertain_parameters
 from flownet.solvers.solution import Solution
 
 
@@ -71,10 +70,10 @@ def robustness(plan: Plan, samples: int, seed: int, spread: float) -> Robustness
     if solution.method == "product_form" and not all(map(_is_whole, plan.servers.values())):
         solution = dataclasses.replace(solution, method="decomposition", options={})
     levers = levers_of(plan)
-    random = np.random.default_rng(seed)
+    uncertain = uncertain_parameters(solution.network, spread=spread)
     rows, failed = [], 0
-    for _ in range(samples):
-        drawn = _drawn(solution, spread, random)
+    sampled = samples_of(solution.network, uncertain, samples, seed)
+    for drawn in sampled.arrays(solution.compilation.arrays):
         moved = levers.arrays(_with(solution, drawn), _levels(plan, _with(solution, drawn), levers))
         pair = [solution.again(each) for each in (drawn, moved)]
         if not all(each.converged for each in pair):
@@ -103,32 +102,3 @@ def _is_whole(count: float) -> bool:
 def _with(solution: Solution, arrays: CompiledNetwork) -> Solution:
     compilation = dataclasses.replace(solution.compilation, arrays=arrays)
     return dataclasses.replace(solution, compilation=compilation)
-
-
-def _drawn(solution: Solution, spread: float, random: np.random.Generator) -> CompiledNetwork:
-    """Return the arrays with arrivals and service times drawn around theirs, with their means."""
-    arrays = solution.compilation.arrays
-    rates = arrays.external_arrival_rate * _factors(
-        solution, "external_arrival_rate", spread, random
-    )
-    times = _factors(solution, "service_time", spread, random)[:, 0]
-    drawn = arrays._replace(external_arrival_rate=rates)
-    for i, factor in enumerate(times.tolist()):
-        drawn = with_service_rate(drawn, i, 1.0 / factor)
-    return drawn
-
-
-def _factors(
-    solution: Solution, attribute: str, spread: float, random: np.random.Generator
-) -> Floats:
-    """Return (n, 1) lognormal factors of mean 1 with the relative errors of an attribute."""
-    relative = np.full(len(solution.compilation.services), spread)
-    for i, name in enumerate(solution.compilation.services):
-        data = solution.network.graph.nodes[name]
-        error, value = (data.get("standard_error") or {}).get(attribute), data.get(attribute)
-        if isinstance(error, (int, float)) and isinstance(value, (int, float)) and value > 0:
-            relative[i] = error / value
-    sigma = np.sqrt(np.log1p(relative**2))
-    normal = random.standard_normal(relative.size)
-    factors: Floats = np.exp(sigma * normal - sigma**2 / 2)[:, None]
-    return factors

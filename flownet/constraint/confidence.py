@@ -141,8 +141,8 @@ def _samples(solution: Solution, uncertainty: Any, seed: int) -> Any:
         return draw_samples(solution.network, uncertainty, seed)
     if isinstance(uncertainty, Samples):
         return uncertainty
-    if hasattr(uncertainty, "sample"):  # an EstimatedNetwork: the readers stand above
-        return list(uncertainty.sample(SAMPLES, seed))
+    if hasattr(uncertainty, "samples"):  # an EstimatedNetwork: the readers stand above
+        return uncertainty.samples(SAMPLES, seed)
     if (
         isinstance(uncertainty, Sequence)
         and uncertainty

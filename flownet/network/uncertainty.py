@@ -12,6 +12,7 @@ from scipy import stats
 
 from flownet.errors import Fault, ParameterError, UnknownNameError
 from flownet.kernels.compiled import CompiledNetwork, Floats
+from flownet.kernels.traffic_solvers import route_sources
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network
 from flownet.network.parameters import UNITS, Parameter, parameters_of
@@ -26,8 +27,12 @@ FAMILIES: Final = {
     "beta": ("mean", "sd"),
     "uniform": ("low", "high"),
     "triangular": ("low", "mode", "high"),
+    "dirichlet": ("count", "total"),
 }
-"""Laws of what is not known, and their figures."""
+"""Laws of what is not known, and their figures. The shares of one service and class that have
+``dirichlet`` are drawn together: so many of all who left were seen to go that way."""
+SPREAD: Final = ("external_arrival_rate", "service_time")
+"""What a relative spread is taken for where no standard error is given."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +79,13 @@ class Uncertain:
             return np.asarray(a * np.exp(spread * stats.norm.ppf(chances) - spread**2 / 2))
         if self.family == "gamma":
             return np.asarray(stats.gamma((a / b) ** 2, scale=b * b / a).ppf(chances))
-        count = a * (1 - a) / b**2 - 1
-        return np.asarray(stats.beta(a * count, (1 - a) * count).ppf(chances))
+        first, second = a, b - a  # of a share alone, out of those that are drawn together
+        if self.family == "beta":
+            count = a * (1 - a) / b**2 - 1
+            first, second = a * count, (1 - a) * count
+        return np.asarray(
+            stats.beta(first, second).ppf(chances) if second > 0 else 1.0 + 0 * chances
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,11 +109,24 @@ class Samples:
         """Return how many networks there are."""
         return len(self.values)
 
-    def arrays(self) -> Iterator[CompiledNetwork]:
-        """Yield the compiled arrays of each network."""
-        start = compile_network(self.network).arrays
+    def arrays(self, start: CompiledNetwork | None = None) -> Iterator[CompiledNetwork]:
+        """Yield the arrays of each network, made from those of the description or from others."""
+        start = compile_network(self.network).arrays if start is None else start
         for row in self.values:
             yield with_values(start, self.uncertain, row)
+
+    def networks(self) -> Iterator[Network]:
+        """Yield each network described.
+
+        Raises
+        ------
+        NetworkError
+            Where values drawn are no possible network together.
+        """
+        from flownet.network.described import described
+
+        for row in self.values:
+            yield described(self.network, self.uncertain, row)
 
 
 def with_values(
@@ -126,18 +149,23 @@ def with_values(
 
 
 def uncertain_parameters(
-    network: Network, distributions: Mapping[tuple[Any, ...], Mapping[str, Any]] | None = None
+    network: Network,
+    distributions: Mapping[tuple[Any, ...], Mapping[str, Any]] | None = None,
+    *,
+    spread: float = 0.0,
 ) -> tuple[Uncertain, ...]:
     """Return what is not known exactly in a network.
 
     Parameters
     ----------
     network : Network
-        Its ``standard_error`` tables are read: lognormal laws of that mean and deviation; of
-        routing probabilities, beta laws.
+        Its ``standard_error`` tables are read: lognormal laws whose median is the value and whose
+        coefficient of variation is that of the error; of routing probabilities, beta laws.
     distributions : mapping, optional
         ``{(where, attribute) or (where, attribute, class): {"family": ..., ...}}`` with the figures
         of `FAMILIES`; where is a service or ``'from -> to'``. They go before standard errors.
+    spread : float
+        Relative standard deviation of arrival rates and service times that have none.
 
     Raises
     ------
@@ -153,12 +181,19 @@ def uncertain_parameters(
             found.append(given[parameter])
             continue
         error = _standard_error(network, compilation, parameter)
+        if not error > 0 and parameter.name in SPREAD:
+            error = spread * parameter.value
         if error > 0:
             share = parameter.name in SHARES
             if share and not error**2 < parameter.value * (1 - parameter.value):
                 continue
-            family = "beta" if share else "lognormal"
-            found.append(Uncertain(parameter, family, (parameter.value, error)))
+            if share:
+                found.append(Uncertain(parameter, "beta", (parameter.value, error)))
+                continue
+            # its median is the estimate: an interval of the logarithm, as for any positive number
+            middle = math.sqrt(1.0 + (error / parameter.value) ** 2)
+            figures = (parameter.value * middle, error * middle)
+            found.append(Uncertain(parameter, "lognormal", figures))
     return tuple(found)
 
 
@@ -175,7 +210,10 @@ def _standard_error(network: Network, compilation: Compilation, parameter: Param
         if ends is None:
             return 0.0
         data = graph.edges[ends]
-    error = (data.get("standard_error") or {}).get(parameter.name, 0.0)
+    name = parameter.name
+    if name == "external_arrival_rate" and data.get("external_arrival_calendar") is not None:
+        name = "external_arrival_calendar"  # of its mean
+    error = (data.get("standard_error") or {}).get(name, 0.0)
     if isinstance(error, Mapping):
         error = error.get(parameter.job_class, 0.0)
     return float(error) if isinstance(error, (int, float)) else 0.0
@@ -232,6 +270,9 @@ def _fault(table: Mapping[str, Any], attribute: str) -> str:
         fault = "" if rises else "must rise from low, at least 0, to high"
         return fault or ("must stay within 0 and 1" if share and numbers[-1] > 1 else "")
     mean, deviation = numbers
+    if family == "dirichlet":
+        possible = share and 0 < mean <= deviation
+        return "" if possible else "must be a share, of a count above 0 and no more than its total"
     beta = family != "beta" or (mean < 1 and deviation**2 < mean * (1 - mean))
     fault = "" if beta else "must have a mean below 1, and an sd that a share of this mean can have"
     return "must have a mean and an sd above 0" if mean <= 0 or deviation <= 0 else fault
@@ -268,6 +309,25 @@ def draw_samples(
     McKay, Beckman and Conover (1979), Technometrics 21, 239; Owen (1998), J. Complexity 14, 466
     (scrambled Sobol sequences).
     """
+    check_draw(n, seed, design)
+    uncertain = uncertain_parameters(network, distributions)
+    if not uncertain:
+        message = (
+            "nothing is uncertain: give standard_error tables at services and routes, or "
+            "distributions"
+        )
+        raise ParameterError([Fault(f"network '{network.name}'", "standard_error", "", message)])
+    return samples_of(network, uncertain, n, seed, design)
+
+
+def check_draw(n: Any, seed: Any, design: str = "latin_hypercube") -> None:
+    """Check how many samples are asked for, and how.
+
+    Raises
+    ------
+    ParameterError
+        With all that is out of its range.
+    """
     asked: list[tuple[str, Any, int]] = [("n", n, 1), ("seed", seed, 0)]
     faults = [
         Fault("samples", name, repr(value), f"must be a whole number from {least} on")
@@ -279,16 +339,39 @@ def draw_samples(
         faults.append(Fault("samples", "design", repr(design), message))
     if faults:
         raise ParameterError(faults)
-    uncertain = uncertain_parameters(network, distributions)
+
+
+def samples_of(
+    network: Network,
+    uncertain: tuple[Uncertain, ...],
+    n: int,
+    seed: int,
+    design: str = "latin_hypercube",
+) -> Samples:
+    """Return values of these parameters, of which there may be none; see `draw_samples`."""
     if not uncertain:
-        message = (
-            "nothing is uncertain: give standard_error tables at services and routes, or "
-            "distributions"
-        )
-        raise ParameterError([Fault(f"network '{network.name}'", "standard_error", "", message)])
-    chances = np.clip(_chances(len(uncertain), n, seed, design), 1e-12, 1 - 1e-12)
-    columns = [each.values(chances[:, k]) for k, each in enumerate(uncertain)]
-    return Samples(network, uncertain, np.column_stack(columns))
+        return Samples(network, (), np.zeros((n, 0)))
+    groups = _together(network, uncertain)
+    size = len(uncertain)
+    chances = np.clip(_chances(size + len(groups), n, seed, design), 1e-12, 1 - 1e-12)
+    values = np.column_stack([each.values(chances[:, k]) for k, each in enumerate(uncertain)])
+    for place, members in enumerate(groups, size):
+        counts = np.array([uncertain[k].figures[0] for k in members])
+        rest = max(uncertain[k].figures[1] for k in members) - counts.sum()
+        drawn = stats.gamma(counts).ppf(chances[:, members])
+        leaving = stats.gamma(rest).ppf(chances[:, place]) if rest > 0 else np.zeros(n)
+        values[:, members] = drawn / (drawn.sum(axis=1) + leaving)[:, None]
+    return Samples(network, uncertain, values)
+
+
+def _together(network: Network, uncertain: tuple[Uncertain, ...]) -> list[list[int]]:
+    """Return the columns of shares that are drawn together, by where they begin."""
+    source = route_sources(compile_network(network).arrays.route_start)
+    groups: dict[int, list[int]] = {}
+    for k, each in enumerate(uncertain):
+        if each.family == "dirichlet":
+            groups.setdefault(int(source[each.parameter.place[0]]), []).append(k)
+    return list(groups.values())
 
 
 def _chances(size: int, n: int, seed: int, design: str) -> Floats:

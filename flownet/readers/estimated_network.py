@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from flownet.display import html_of_text
-from flownet.errors import Fault, NetworkError, ParameterError
-from flownet.network.calendars import calendar_from_rows
 from flownet.network.model import Network
 from flownet.readers import estimate_words as words
 from flownet.readers.estimate import Routing
@@ -21,8 +15,7 @@ from flownet.solvers.tables import records
 if TYPE_CHECKING:
     import pandas as pd
 
-POSITIVE = ("external_arrival_rate", "service_time", "service_scv", "arrival_scv")
-TRIES = 20
+    from flownet.network.uncertainty import Samples
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,7 +104,19 @@ class EstimatedNetwork:
         return pd.DataFrame(columns)
 
     def sample(self, n: int, seed: int = 0) -> tuple[Network, ...]:
-        """Draw networks that the log makes plausible.
+        """Draw networks that the log makes plausible, described; see `samples`.
+
+        Raises
+        ------
+        ParameterError
+            Where `n` or `seed` is out of range.
+        NetworkError
+            Where values drawn are no possible network together.
+        """
+        return tuple(self.samples(n, seed).networks())
+
+    def samples(self, n: int, seed: int = 0) -> Samples:
+        """Draw values of the parameters that the log estimates; `find_constraint` takes them.
 
         Rates, times and spreads are drawn lognormal with their standard errors, routing from its
         Dirichlet posterior; what the caller gave, and servers, stay as they are.
@@ -121,52 +126,30 @@ class EstimatedNetwork:
         n : int
             How many, at least 1.
         seed : int
-            At least 0; the same seed gives the same networks.
+            At least 0; the same seed gives the same values.
 
         Raises
         ------
         ParameterError
             Where `n` or `seed` is out of range.
-        NetworkError
-            Where 20 draws in a row give no possible network.
         """
-        for name, value, least in (("n", n, 1), ("seed", seed, 0)):
-            whole: object = value  # a caller without types may hand in anything
-            if not isinstance(whole, int) or isinstance(whole, bool) or whole < least:
-                message = f"must be a whole number from {least} on"
-                raise ParameterError([Fault("sample", name, repr(value), message)])
-        generator = np.random.default_rng(seed)
-        return tuple(self._drawn(generator) for _ in range(n))
+        from flownet.network.uncertainty import check_draw, samples_of, uncertain_parameters
 
-    def _drawn(self, generator: np.random.Generator) -> Network:
-        fault: NetworkError | None = None
-        for _ in range(TRIES):
-            document = copy.deepcopy(self.network.to_dict())
-            for row in document["services"]:
-                _draw_positive(row, POSITIVE, generator)
-                _draw_calendar(row, generator)
-            for row in document["routes"]:
-                _draw_positive(row, ("transfer_delay",), generator)
-            self._draw_routing(document, generator)
-            try:
-                return Network.from_dict(document)
-            except NetworkError as error:
-                fault = error
-        raise NetworkError(fault.faults if fault else ())
+        check_draw(n, seed)
+        uncertain = uncertain_parameters(self.network, self._shares())
+        return samples_of(self.network, uncertain, n, seed)
 
-    def _draw_routing(self, document: dict[str, Any], generator: np.random.Generator) -> None:
-        rows = {(row["from"], row["to"]): row for row in document["routes"]}
-        names = self.network.services
+    def _shares(self) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """Return the laws of routing probabilities: how many of how many went each way."""
+        names, laws = self.network.services, {}
+        known = {(str(a), str(b)) for a, b in self.network.graph.edges}
         for service, job_class, routing in self.routing:
-            drawn = np.zeros(routing.counts.size)
-            seen = routing.counts > 0
-            drawn[seen] = generator.dirichlet(routing.counts[seen])
-            for to, share in zip(routing.to[:-1], drawn[:-1], strict=True):
-                row = rows[service, names[to]]
-                if isinstance(row["routing_probability"], dict):
-                    row["routing_probability"][job_class] = float(share)
-                else:
-                    row["routing_probability"] = float(share)
+            total = float(routing.counts.sum())
+            for to, count in zip(routing.to[:-1], routing.counts[:-1], strict=True):
+                if count > 0 and (str(service), str(names[to])) in known:
+                    key = ((service, names[to]), "routing_probability", job_class)
+                    laws[key] = {"family": "dirichlet", "count": float(count), "total": total}
+        return laws
 
     def explain(self) -> str:
         """Return in plain words what the network rests on and what the log cannot tell."""
@@ -191,43 +174,3 @@ class EstimatedNetwork:
             "assumptions": list(self.assumptions),
             "warnings": list(self.warnings),
         }
-
-
-def _draw_positive(
-    row: dict[str, Any], attributes: tuple[str, ...], generator: np.random.Generator
-) -> None:
-    """Draw attributes of one row anew where they have a standard error."""
-    errors = row.get("standard_error", {})
-    for attribute in attributes:
-        if attribute not in row or attribute not in errors:
-            continue
-        value, error = row[attribute], errors[attribute]
-        if isinstance(value, dict):
-            row[attribute] = {
-                name: _lognormal(each, error.get(name, 0.0), generator)
-                for name, each in value.items()
-            }
-        else:
-            row[attribute] = _lognormal(value, error, generator)
-
-
-def _draw_calendar(row: dict[str, Any], generator: np.random.Generator) -> None:
-    """Scale a calendar of arrivals as a whole, by how far its mean is known."""
-    calendar = row.get("external_arrival_calendar")
-    errors = row.get("standard_error", {}).get("external_arrival_calendar")
-    if calendar is None or errors is None:
-        return
-    single = isinstance(calendar, list)
-    tables = {"": calendar} if single else calendar
-    for name, rows in tables.items():
-        mean = calendar_from_rows(rows).mean
-        factor = _lognormal(mean, errors if single else errors.get(name, 0.0), generator) / mean
-        for each in rows:
-            each["value"] *= factor
-
-
-def _lognormal(mean: float, error: float, generator: np.random.Generator) -> float:
-    if mean <= 0 or error <= 0:
-        return mean
-    spread = math.sqrt(math.log1p((error / mean) ** 2))
-    return float(mean * math.exp(generator.normal(-spread * spread / 2.0, spread)))

@@ -139,3 +139,58 @@ def test_every_method_is_asked_and_simulation_on_request():
     simulated = finding.simulated(horizon=2000, replications=4, seed=1)
     assert simulated["gain"].idxmax() == "a"
     assert simulated.loc["a", "may_be_the_constraint"]
+
+
+def test_shares_that_are_drawn_together_are_dirichlet():
+    """Of 100 who left, 20 and 30 went two ways: means, variances and covariance of Dirichlet."""
+    base = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "services": [{"name": "a", "servers": 3, "service_time": 0.5, "external_arrival_rate": 2.0},
+                     {"name": "b", "service_time": 0.5}, {"name": "c", "service_time": 0.5}],
+        "routes": [{"from": "a", "to": "b", "routing_probability": 0.2},
+                   {"from": "a", "to": "c", "routing_probability": 0.3}],
+    })  # fmt: skip
+    laws = {
+        ("a -> b", "routing_probability"): {"family": "dirichlet", "count": 20, "total": 100},
+        ("a -> c", "routing_probability"): {"family": "dirichlet", "count": 30, "total": 100},
+    }
+    samples = fn.draw_samples(base, 4000, distributions=laws)
+    found = np.cov(samples.values.T)
+    share = np.array([0.2, 0.3])
+    expected = (np.diag(share) - np.outer(share, share)) / 101
+    # 4,000 draws: the standard error of a covariance is 2 % of a variance
+    assert found == pytest.approx(expected, abs=0.08 * expected.max())
+    assert samples.values.mean(axis=0) == pytest.approx(share, abs=0.002)
+    described = list(fn.draw_samples(base, 5, distributions=laws).networks())
+    again = fn.draw_samples(base, 5, distributions=laws)
+    for network, row, arrays in zip(described, again.values, again.arrays(), strict=True):
+        given = [network.graph.edges["a", to]["routing_probability"] for to in ("b", "c")]
+        assert given == pytest.approx(row.tolist())
+        assert arrays.route_probability == pytest.approx(row)
+    wrong = {("a", "service_time"): {"family": "dirichlet", "count": 20, "total": 100}}
+    with pytest.raises(fn.FlownetError, match="must be a share"):
+        fn.draw_samples(base, 5, distributions=wrong)
+
+
+def test_samples_are_networks_that_solve_to_the_same_as_their_arrays():
+    rows = [{"start": 0, "end": 12, "value": 0.5}, {"start": 12, "end": 24, "value": 1.1}]
+    base = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "classes": {"x": {}, "y": {}},
+        "services": [
+            {"name": "a", "servers": 4, "service_time": {"x": 0.5, "y": 0.9},
+             "external_arrival_calendar": {"x": rows}, "external_arrival_rate": {"y": 1.0},
+             "standard_error": {"service_time": {"x": 0.05, "y": 0.1},
+                                "external_arrival_calendar": {"x": 0.1},
+                                "external_arrival_rate": {"y": 0.1}}},
+            {"name": "b", "servers": 3, "service_time": 0.8, "service_scv": 2.0,
+             "standard_error": {"service_time": 0.05, "service_scv": 0.2}},
+        ],
+        "routes": [{"from": "a", "to": "b", "routing_probability": 0.6,
+                    "standard_error": {"routing_probability": 0.05}}],
+    })  # fmt: skip
+    samples = fn.draw_samples(base, 4, seed=3)
+    assert len({each.parameter.name for each in samples.uncertain}) == 4
+    for network, arrays in zip(samples.networks(), samples.arrays(), strict=True):
+        before, after = fn.solve(network), fn.solve(base).again(arrays)
+        assert before.totals["delay"] == pytest.approx(after.totals["delay"], rel=1e-9)
