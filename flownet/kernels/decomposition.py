@@ -19,6 +19,7 @@ from flownet.kernels.compiled import (
     Measures,
 )
 from flownet.kernels.decomposition_dispersion import Robust, robust_arrivals
+from flownet.kernels.decomposition_feedback import MOST_STATES
 from flownet.kernels.decomposition_flows import Flows, solve_balance
 from flownet.kernels.decomposition_rooms import room_factors, unlike_exponential
 from flownet.kernels.decomposition_stations import LIMITED, QUEUE, Stations, make_stations
@@ -252,6 +253,8 @@ def decomposition_assumptions(compiled: CompiledNetwork) -> list[tuple[str, int]
         ``unequal_means``: several servers serve classes of different means, taken as one mixture.
         ``ranks_in_room``: ranks divide the wait only approximately where places or patience are
         finite. ``several_patiences``: classes of different patience are taken to meet one wait.
+        ``independent_streams``: the streams that come together are taken as independent, which they
+        are not where ways part and meet, or lead back: in networks too large to follow that.
     """
     reached = reachable_states(compiled)
     stations = make_stations(compiled)
@@ -270,6 +273,10 @@ def decomposition_assumptions(compiled: CompiledNetwork) -> list[tuple[str, int]
         & _differ(stations.priority, reached),
         "several_patiences": room & _differ(1.0 / compiled.patience, reached),
     }
+    if compiled.service_time.size > MOST_STATES and general.any():
+        together = np.bincount(compiled.route_to // reached.shape[1], minlength=reached.shape[0])
+        outer = (compiled.external_arrival_rate > 0.0).any(axis=1)
+        found["independent_streams"] = queue & (together + outer > 1)
     found["unequal_means"] &= compiled.discipline != PROCESSOR_SHARING
     return [(code, int(i)) for code, where in found.items() for i in np.flatnonzero(where)]
 

@@ -187,7 +187,8 @@ def _carry(
 
     `excess` holds what comes from outside on entry, the whole afterwards. One sweep suffices
     where no stream leads back; elsewhere the first takes those that do as settled and Poisson.
-    A service whose arrivals do not change any more is left alone.
+    A service whose arrivals do not change any more is left alone, and so is one that hears from no
+    service that has changed since.
     """
     tolerance = TOLERANCE if rate.size <= MANY_SERVICES else LOOSE_TOLERANCE
     outside = excess.copy()
@@ -196,16 +197,24 @@ def _carry(
     position = np.empty(order.size, dtype=np.int64)
     for place in range(order.size):
         position[order[place]] = place
+    changed = np.zeros(rate.size, dtype=np.int64)  # the sweep in which a service last did
+    served = _service_dispersion(time, entering, times)
     new, still = np.empty(times.size), np.empty(times.size)
     for sweep in range(SWEEPS):
         change = 0.0
         back = False
         for i in order:
+            heard = sweep == 0
+            for e in range(entering.start[i], entering.start[i + 1]):
+                j = entering.origin[e]
+                back = back or position[j] >= position[i]
+                heard = heard or changed[j] >= sweep - 1
+            if not heard:
+                continue
             new[:] = outside[i]
             still[:] = 1.0
             for e in range(entering.start[i], entering.start[i + 1]):
                 j = entering.origin[e]
-                back = back or position[j] >= position[i]
                 link = entering.part[e] * entering.share[e]
                 for m in range(times.size):
                     new[m] += link * leaving[j, m]
@@ -216,19 +225,32 @@ def _carry(
             change = max(change, moved)
             if sweep > 0 and moved <= 0.1 * tolerance:
                 continue
+            changed[i] = sweep
             excess[i] = new
             settled[i] = still
-            _depart(rate, load_ratio, time, entering, i, times, excess, leaving, calm)
+            _depart(rate, load_ratio, served, entering, i, times, excess, leaving, calm)
             calm[i] *= settled[i]
         if not back or (sweep > 0 and change <= tolerance):
             break
 
 
 @njit
+def _service_dispersion(time: Floats, entering: _Entering, times: Floats) -> Floats:
+    """Return, per service and time, the excess dispersion of a server that is never idle."""
+    served = np.zeros((time.size, times.size))
+    for i in range(time.size):
+        own = entering.own[i]
+        if own != 0.0 and time[i] > 0.0:
+            for m in range(times.size):
+                served[i, m] = own * renewal_share(own + 1.0, 1.0 / time[i], times[m])
+    return served
+
+
+@njit
 def _depart(
     rate: Floats,
     load_ratio: Floats,
-    time: Floats,
+    served: Floats,
     entering: _Entering,
     i: int,
     times: Floats,
@@ -245,9 +267,7 @@ def _depart(
     for m in range(times.size):
         w = departure_weight(rate[i], busy, times[m], excess[i, m], own, entering.limit[i])
         weight[i, m] = w
-        leaving[i, m] = w * entering.kept[i] * excess[i, m]
-        if own != 0.0 and time[i] > 0.0:
-            leaving[i, m] += (1.0 - w) * own * renewal_share(own + 1.0, 1.0 / time[i], times[m])
+        leaving[i, m] = w * entering.kept[i] * excess[i, m] + (1.0 - w) * served[i, m]
 
 
 @njit

@@ -14,8 +14,8 @@ from flownet.kernels.traffic_solvers import route_sources
 
 TOLERANCE = 1e-12
 ACCEPTED = 1e-9
-LIMIT = 500
-PATIENCE = 40
+LIMIT = 1000
+PATIENCE = 150
 """Classes that displace each other at a saturated service can send the steps in a circle, or slow
 them down: after so many, each is drawn from all that went before (Anderson's acceleration)."""
 
@@ -69,7 +69,7 @@ def solve_balance(compiled: CompiledNetwork, stations: Stations, peak: Floats) -
     Returns
     -------
     Flows
-        Status 1 where 500 steps did not suffice; 2 where a trap is fed.
+        Status 1 where 1,000 steps did not suffice; 2 where a trap is fed.
     """
     shape = compiled.service_time.shape
     graph = _merge_overflow(compiled)

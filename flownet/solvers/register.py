@@ -66,6 +66,9 @@ STRAINS: Final = {
     "laws of the same mean and scv (exact for loss without waiting room)",
     "unequal_means": "classes of different mean service times are served as one mixture",
     "ranks_in_room": "priorities share out its wait only approximately",
+    "independent_streams": "the streams that come together there are taken as independent: where "
+    "ways part and meet again, or lead back, their covariance is followed in networks of up to 300 "
+    "pairs of service and class only",
     "several_patiences": "classes of different patience are taken to meet the same wait",
     "neighbours": "services are solved in neighbourhoods, with what the others do on average (in "
     "the compressed mode each on its own, where queues outside and queues several services "

@@ -26,6 +26,7 @@ from flownet.kernels.decomposition import (
     decomposition_reasons,
     solve_decomposition,
 )
+from flownet.network.compile import compile_network
 from flownet.solvers.solution import Solution
 from oracles.compiled_networks import build
 from oracles.open_cases import load_cases, to_network
@@ -361,6 +362,61 @@ def test_heavy_losing_feedback_converges() -> None:
     assert measures.residual < 1e-9
 
 
+def test_saturated_classes_that_change_in_a_loop_converge() -> None:
+    """Newton's steps wander for some 90 rounds; checked by balance and capacity."""
+    names, classes = ("a", "b", "c"), ("x", "y", "z")
+    times = np.array([[0.98, 2.98, 0.2], [0.43, 2.68, 0.233], [1.43, 3.81, 1.087]])
+    outside = np.array([[0.0, 0.0, 0.0], [0.648, 0.388, 0.739], [0.99, 0.96, 0.274]])
+    servers = np.array([5.0, 5.0, 4.0])
+    routes = [  # from, to, probability by class, the class they go on as
+        (0, 0, {2: 0.95}, None),
+        (0, 2, {1: 0.57}, None),
+        (1, 1, {1: 0.95, 2: 0.657}, None),
+        (1, 2, {0: 0.95, 2: 0.293}, 2),
+        (2, 0, {1: 0.59}, None),
+        (2, 1, {2: 0.946}, None),
+        (2, 2, {1: 0.36, 2: 0.004}, 2),
+    ]
+    network = fn.Network.from_dict(
+        {
+            "network": {"time_unit": "hour"},
+            "classes": {k: {} for k in classes},
+            "services": [
+                {
+                    "name": name,
+                    "discipline": "ps",
+                    "servers": int(servers[i]),
+                    "service_time": dict(zip(classes, times[i], strict=True)),
+                    "external_arrival_rate": dict(zip(classes, outside[i], strict=True)),
+                }
+                for i, name in enumerate(names)
+            ],
+            "routes": [
+                {
+                    "from": names[i],
+                    "to": names[j],
+                    "routing_probability": {classes[k]: share for k, share in chances.items()},
+                }
+                | ({} if goes_as is None else {"to_class": classes[goes_as]})
+                for i, j, chances, goes_as in routes
+            ],
+        }
+    )
+    solution = fn.solve(network)
+    assert solution.converged
+    passed = solution.measures.throughput
+    arriving = outside.copy()
+    for i, j, chances, goes_as in routes:
+        for k, share in chances.items():
+            arriving[j, k if goes_as is None else goes_as] += share * passed[i, k]
+    assert solution.measures.arrival_rate == pytest.approx(arriving, rel=1e-9, abs=1e-12)
+    busy = (passed * times).sum(axis=1)
+    saturated = (solution.measures.growth_rate > 0.0).any(axis=1)
+    assert saturated.any()
+    assert busy[saturated] == pytest.approx(servers[saturated], rel=1e-9)
+    assert (busy[~saturated] < servers[~saturated]).all()
+
+
 def test_overflow_is_peaked_and_reaches_its_target() -> None:
     # Wilkinson's system: Poisson load 8 on 6 trunks, overflow to 4 more, both exponential: the
     # loss of the whole is Erlang B at 10 trunks. Poisson overflow would lose 30 % too little,
@@ -526,3 +582,23 @@ def test_assumptions_on_classes() -> None:
         [[1.0, 2.0]], external=0.1, servers=2, discipline=PRIORITY, priority=[[0, 1]], capacity=8
     )
     assert decomposition_assumptions(compiled) == [("unequal_means", 0), ("ranks_in_room", 0)]
+
+
+@pytest.mark.parametrize(("count", "said"), [(300, False), (301, True)])
+def test_large_networks_say_that_streams_are_taken_as_independent(count: int, said: bool) -> None:
+    """A circle of queues entered at the first, where what comes back meets what is new."""
+    services = [{"name": f"q{i}", "service_time": 0.5, "service_scv": 0.5} for i in range(count)]
+    services[0] |= {"external_arrival_rate": 0.5}
+    circle = fn.Network.from_dict(
+        {
+            "network": {"time_unit": "hour"},
+            "services": services,
+            "routes": [
+                {"from": f"q{i}", "to": f"q{(i + 1) % count}", "routing_probability": 0.9}
+                for i in range(count)
+            ],
+        }
+    )
+    codes = dict(decomposition_assumptions(compile_network(circle).arrays))
+    assert ("independent_streams" in codes) == said
+    assert codes.get("independent_streams", 0) == 0
