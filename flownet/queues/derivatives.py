@@ -129,6 +129,8 @@ SPECIAL: Mapping[Formula, Callable[[dict[str, Any], str], Floats]] = {
     largest_arrival_rate: rate_slope,
     square_root_servers: square_root_slope,
 }
+BY_CLASS = (priority_nonpreemptive, priority_preemptive)
+FORMULAS = (*ANALYTIC, *(f for f, _ in KERNELS), *SPECIAL, *BY_CLASS, mg1_wait_moments)
 
 
 def gradient(formula: Formula, *arguments: Any, **named: Any) -> dict[str, Any]:
@@ -183,14 +185,17 @@ def gradient(formula: Formula, *arguments: Any, **named: Any) -> dict[str, Any]:
     >>> round(float(slopes["arrival_rate"].response_time), 12)
     4.0
     """
+    if formula is fewest_servers:
+        raise refusal("formula", formula.__name__, "has whole numbers for results: no derivative")
+    if formula not in FORMULAS:
+        shown = getattr(formula, "__name__", repr(formula))
+        raise refusal("formula", shown, "must be a station formula, such as queues.mmc")
     signature = inspect.signature(formula)
     try:
         bound = signature.bind(*arguments, **named)
     except TypeError as error:
         message = f"{error}: {formula.__name__}{signature}"
         raise refusal("arguments", formula.__name__, message) from None
-    if formula is fewest_servers:
-        raise refusal("formula", formula.__name__, "has whole numbers for results: no derivative")
     given = dict(bound.arguments)
     formula(**given)  # refuses what is wrong
     slopes = _analytic(formula, given)
@@ -227,7 +232,7 @@ def _divides(formula: Formula, given: dict[str, Any]) -> bool:
 
 def _by(formula: Formula, given: dict[str, Any], name: str) -> Any:
     """Return the derivatives by one parameter, in the form of the formula's results."""
-    if formula in (priority_nonpreemptive, priority_preemptive):
+    if formula in BY_CLASS:
         return by_class(formula is priority_preemptive, given, name)
     if formula is mg1_wait_moments:
         return moment_slopes(given, name)

@@ -234,6 +234,9 @@ def test_overload_and_nonsense():
     smooth = queues.gradient(queues.mgc, 0.5, 1.0, 1, 0.0)
     assert np.isnan(smooth["service_scv"].waiting_time)
     assert smooth["arrival_rate"].waiting_time == pytest.approx(2.0)
+    for nonsense in ("mmc", np.sum, None):
+        with pytest.raises(ParameterError, match="must be a station formula"):
+            queues.gradient(nonsense, 1.0)
     with pytest.raises(ParameterError, match="whole numbers"):
         queues.gradient(queues.fewest_servers, 1.0, 1.0, 0.5)
     with pytest.raises(ParameterError, match="arrival_rate"):
