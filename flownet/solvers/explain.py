@@ -25,6 +25,10 @@ NEAR_CRITICAL = 0.95
 
 HELD_UP = 0.005
 """Share of a service's servers that are blocked from which those upstream feel it in spells."""
+SPELLS = 0.05
+"""The same from which those are blocked clearly more than the compressed mode shows: in 24 random
+networks of 8 to 40 servers and the packaged urgent care, 3 of the 4 services that are off by more
+than 0.02 of their servers are before such a one, and 12 of all 142."""
 NEAR_FULL = 0.9
 """Share of time without a free place from which a queue outside is told with a warning: there an
 error of 1 % in what can enter is one of 9 % and more in the queue."""
@@ -70,6 +74,7 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
         *_near_critical(solution),
         *_near_full(solution),
         *_held_up_from_afar(solution),
+        *_blocked_in_spells(solution),
         *_returning(solution),
         *_lines_in_parts(solution),
         *_disagreement(solution),
@@ -188,6 +193,26 @@ def _held_up_from_afar(solution: Solution) -> list[str]:
                 "long as the compressed mode of the method shows; simulate them"
             )
     return lines
+
+
+def _blocked_in_spells(solution: Solution) -> list[str]:
+    """Warn of servers before a service that is itself much blocked, in the compressed mode."""
+    if solution.method != "blocking" or solution.options.get("mode") != "compressed":
+        return []
+    network, table, measures = solution.network, solution.services, solution.measures
+    blocked = table["number_blocked"].to_numpy() / table["servers"].to_numpy()
+    pairs = zip(measures.blocked_by_from, measures.blocked_by_to, strict=True)
+    before = [(int(i), int(j)) for i, j in pairs if i != j and blocked[j] > SPELLS]
+    if not before:
+        return []
+    worst = max((j for _, j in before), key=lambda j: blocked[j])
+    names = [f"'{network.label(table.index[i])}'" for i in dict.fromkeys(i for i, _ in before)]
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return [
+        f"{', '.join(names[:4])}{more} hand over to services that are themselves blocked for long, "
+        f"{blocked[worst]:.1%} of '{network.label(table.index[worst])}': they can be blocked "
+        "several times as much as the compressed mode of the method shows; simulate them"
+    ]
 
 
 def _returning(solution: Solution) -> list[str]:

@@ -73,3 +73,10 @@ def test_a_line_that_blockages_two_services_on_hold_up_is_as_long_as_simulated()
     assert services.loc["emergency", "number_outside"] == pytest.approx(3.96, rel=0.15)
     assert services.loc["emergency", "number_blocked"] == pytest.approx(0.449, abs=0.05)
     assert services.loc["ward", "number_blocked"] == pytest.approx(1.523, abs=0.05)
+
+
+def test_servers_before_a_much_blocked_service_are_warned_of():
+    """Simulated: 0.9 to 2.7 of the 12 at the door are blocked; the compressed mode has 0.1."""
+    solution = fn.solve(fn.example("urgent_care"), method="blocking")
+    told = [line for line in solution.warnings if "simulate" in line]
+    assert any("'Ambulance handover'" in line and "blocked for long" in line for line in told)
