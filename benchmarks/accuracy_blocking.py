@@ -263,6 +263,8 @@ def _warnings_table(networks: list[Network], truths: list[Measures | None]) -> s
     wrong, warned, both = 0, 0, 0
     for network, truth in zip(networks, truths, strict=True):
         solution = solve(network, method="blocking")
+        if not solution.converged:
+            continue
         grows = bool(solution.overloaded)
         off = grows != (truth is None)
         if truth is not None and not grows:

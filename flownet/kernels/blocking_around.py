@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from flownet.kernels.blocking_compressed_flows import Flows, Layout, solve_class_flows
+from flownet.kernels.blocking_compressed_flows import Accepted, Flows, Layout, solve_class_flows
 from flownet.kernels.blocking_compressed_measures import Settled
 from flownet.kernels.blocking_compressed_sweep import gather
 from flownet.kernels.blocking_full_measures import (
@@ -27,6 +27,8 @@ from flownet.kernels.compiled import OVERFLOW, Booleans, CompiledNetwork, Floats
 
 MOST_AROUND = 12_000
 """States of all the rest, solved as one part: its factors grow faster than they do."""
+MOST_PHASES = 300
+"""Of the line of two services, which is exact; with more they are solved as one part."""
 NOBODY = np.zeros(0, dtype=np.int64)
 
 
@@ -55,10 +57,10 @@ def door_of(
     up, and where jobs come to chained services otherwise than from outside and along its routes.
     """
     lines = np.flatnonzero(graph.endless | graph.waits)
-    if lines.size != 1:
+    mine = np.flatnonzero(graph.chained)
+    if lines.size != 1 or mine.size < 2:
         return NONE
     door = int(lines[0])
-    mine = np.flatnonzero(graph.chained)
     links = csr_array(
         (np.ones(graph.start.size), (graph.start, graph.end)), shape=(graph.room.size,) * 2
     )
@@ -138,6 +140,16 @@ def solve_around(
     so many.
     """
     accepted = start.accepted._replace(served=np.ones(compiled.servers.size))
+    applies, problem, rest = _taken_apart(compiled, layout, start, accepted, states)
+    if problem is None or rest is None:
+        return applies, None
+    return True, _iterate(problem, rest, accepted, tolerance, max_sweeps)
+
+
+def _taken_apart(
+    compiled: CompiledNetwork, layout: Layout, start: Settled, accepted: Accepted, states: int
+) -> tuple[bool, Problem | None, Rest | None]:
+    """Return whether a network is a line and a rest, and these where there are few states."""
     none: Booleans = np.zeros(compiled.servers.size, dtype=np.bool_)
     flows = solve_class_flows(compiled, layout, accepted)
     given = gather(compiled, layout, flows)
@@ -145,11 +157,21 @@ def solve_around(
     streams = streams_of(graph, layout, flows, given)
     door = door_of(compiled, layout, graph, streams, flows)
     if door == NONE:
-        return False, None
+        return False, None, None
     rest = rest_of(compiled, layout, graph, door, min(states, MOST_AROUND))
     if rest is None:
-        return True, None
-    problem = Problem(compiled, layout, graph, [], [], [], none)
+        return True, None, None
+    if rest.part.services.size == 1 and rest.blocked.size > MOST_PHASES:
+        return False, None, None
+    return True, Problem(compiled, layout, graph, [], [], [], none), rest
+
+
+def _iterate(
+    problem: Problem, rest: Rest, accepted: Accepted, tolerance: float, max_sweeps: int
+) -> tuple[Problem, Standing]:
+    """Solve line and rest with the flows that they leave, until nothing changes."""
+    compiled, layout, graph = problem.compiled, problem.layout, problem.graph
+    none, two = problem.saturated, rest.part.services.size == 1
     tables = Tables({}, {}, {}, *np.zeros((2, graph.start.size)))
     seen, sweep, residual = np.zeros((none.size, 9)), 0, np.inf
     line: Line | None = None
@@ -162,11 +184,10 @@ def solve_around(
         here = around(rest, compiled, graph, streams, rate)
         before = None if line is None else line.p
         if line is None or not _same(here, last):
-            two = rest.part.services.size == 1
             line = settle_line(here, 0.1 * tolerance, exact=two, begin=line)
         last = here
         grows = none.copy()
-        grows[door] = not np.isfinite(line.number)
+        grows[rest.door] = not np.isfinite(line.number)
         problem = problem._replace(saturated=grows)
         seen = _look(problem, rest, line)
         _tell(problem, rest, line, rate, streams, tables)
@@ -175,7 +196,7 @@ def solve_around(
         moved = 1.0 if before is None else float(np.abs(line.p - before).sum())
         residual = max(line.change, moved, *map(float, steps))
         accepted, sweep = new, sweep + 1
-    return True, (problem, Standing(accepted, tables, seen, sweep, residual))
+    return problem, Standing(accepted, tables, seen, sweep, residual)
 
 
 def _same(one: Around, other: Around | None) -> bool:
