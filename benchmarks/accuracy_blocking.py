@@ -254,8 +254,11 @@ def waiting_outside(count: int | None) -> str:
     title = f"blocking, jobs wait outside, servers at the door held below {BUSY:.0%} ({how})"
     near = f"the same, held {BUSY:.0%} of the time and more: small errors in what can enter count"
     modes = (FULL, COMPRESSED)
-    said = _warnings_table(networks, truths)
-    return f"{errors_table(title, calm, modes)}\n#{errors_table(near, rest, modes)}\n{said}"
+    onward = [case for case in told if not (case[0].route_to == 0).any()]
+    away = "the same, at any load, where no job comes back to the door"
+    tables = [(title, calm), (f"# {near}", rest), (f"# {away}", onward)]
+    shown = [errors_table(name, cases, modes) for name, cases in tables]
+    return "\n".join([*shown, _warnings_table(networks, truths)]).replace("## # ", "### ")
 
 
 def _warnings_table(networks: list[Network], truths: list[Measures | None]) -> str:
@@ -269,12 +272,12 @@ def _warnings_table(networks: list[Network], truths: list[Measures | None]) -> s
         off = grows != (truth is None)
         if truth is not None and not grows:
             off = abs(number_of(solution.measures) / number_of(truth) - 1.0) > OFF
-        told = any("simulate" in line for line in solution.warnings)
+        told = any("simulat" in line for line in solution.warnings)
         wrong, warned, both = wrong + off, warned + told, both + (off and told)
     return (
         f"As `solve` answers by itself: {wrong} of {len(networks)} are off by more than {OFF:.0%} "
         f"in the number in the system, or show a steady state where there is none or none where "
-        f'there is one; {both} of these say "simulate" in a warning. {warned} say so in all.\n'
+        f"there is one; {both} of these ask for a simulation in a warning, and {warned} in all do.\n"
     )
 
 

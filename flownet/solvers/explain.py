@@ -217,7 +217,8 @@ def _blocked_in_spells(solution: Solution) -> list[str]:
 
 def _returning(solution: Solution) -> list[str]:
     """Warn of lines outside that jobs join which come back and hold servers meanwhile."""
-    if solution.method != "blocking":
+    exact = solution.options.get("mode") == "full" and len(solution.services) < 3
+    if solution.method != "blocking" or exact:
         return []
     network, table, measures = solution.network, solution.services, solution.measures
     outside = table["number_outside"].to_numpy()
