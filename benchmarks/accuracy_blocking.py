@@ -277,7 +277,8 @@ def _warnings_table(networks: list[Network], truths: list[Measures | None]) -> s
     return (
         f"As `solve` answers by itself: {wrong} of {len(networks)} are off by more than {OFF:.0%} "
         f"in the number in the system, or show a steady state where there is none or none where "
-        f"there is one; {both} of these ask for a simulation in a warning, and {warned} in all do.\n"
+        f"there is one; {both} of these ask for a simulation in a warning, and {warned} in all "
+        "do.\n"
     )
 
 
