@@ -37,7 +37,7 @@ FEATURES = (
 )  # fmt: skip
 BUSY = 0.9
 """Share of time that the servers at the door are held, from which a queue is told apart."""
-MOST_LINES, MANY_VISITS = 120_000, 1e7
+MOST_LINES, MANY_VISITS = 400_000, 1e7
 """For the truth about lines without limit, near saturation too."""
 OFF = 0.12
 """The number in the system is that wrong which differs by more."""
@@ -188,7 +188,7 @@ def with_spread(network: CompiledNetwork, scv: float) -> CompiledNetwork:
 
 def by_either(arrays: CompiledNetwork) -> Measures | None:
     """Return the exact steady state where the chain is not large, else a simulation's averages."""
-    return by_chain(arrays, MOST_LINES, 1e-6) or by_simulation(arrays, MANY_VISITS)
+    return by_chain(arrays, MOST_LINES, 1e-5) or by_simulation(arrays, MANY_VISITS)
 
 
 def both_modes(
