@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 import flownet as fn
+from flownet.constraint.confidence import WEIBULL
 from flownet.kernels.compiled import Floats
 
 COUNT = 5_000
@@ -60,7 +61,7 @@ def of_confidence(count: int | None) -> str:
         named = int(np.argmax(chance))
         stated.append(chance[named])
         right.append(named == int(np.argmax(elasticities(true))))
-        low, high = np.quantile(relief(good), (0.05, 0.95), axis=0)
+        low, high = np.quantile(relief(good), (0.05, 0.95), axis=0, method=WEIBULL)
         truth = relief(true)
         covered.append((low <= truth) & (truth <= high))
         cells.append(n)

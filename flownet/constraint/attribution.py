@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import csc_array, diags_array, eye_array
+from scipy.sparse.linalg import splu
 
 from flownet.kernels.compiled import Floats, Integers, Measures
 
@@ -49,44 +51,63 @@ class Held(NamedTuple):
     """(n,)"""
     members: Integers
     """(m,) services that are blocked, or for which others are."""
-    block: Floats
-    """(m, m) seen at the row's member, held up by the column's."""
+    stands: Floats
+    """(m,) what stands there and has the roots of the places there."""
+    blocked: csc_array
+    """(m, m) what has the roots of the places at the column: jobs at the row blocked for it."""
+    working: Floats
+    """(m,) share of the places there that are held by work there."""
+    factors: Any
+    """I - D^-1 B, factorized."""
 
     @property
     def caused(self) -> Floats:
         """(n,) what each service holds up, there and elsewhere."""
         sums = self.seen.copy()
-        sums[self.members] = self.block.sum(axis=0)
+        if self.members.size:
+            all_of_it = self.stands + self.blocked.sum(axis=0)
+            sums[self.members] = self.factors.solve(all_of_it, trans="T") * self.working
         return sums
 
     @property
-    def own(self) -> Floats:
-        """(n,) what each service holds up of what is seen there."""
-        own = self.seen.copy()
-        own[self.members] = np.diag(self.block)
-        return own
+    def block(self) -> Floats:
+        """(m, m) seen at the row's member, held up by the column's."""
+        if not self.members.size:
+            return np.zeros((0, 0))
+        roots = self.factors.solve(np.diag(self.working))
+        return np.asarray(self.stands[:, None] * roots + self.blocked @ roots)
+
+    def own(self, service: int) -> float:
+        """Return what a service holds up of what is seen there."""
+        place = int(np.searchsorted(self.members, service))
+        if place >= self.members.size or self.members[place] != service:
+            return float(self.seen[service])
+        unit = np.zeros(self.members.size)
+        unit[place] = self.working[place]
+        roots = self.factors.solve(unit)
+        return float(self.stands[place] * roots[place] + (self.blocked @ roots)[place])
 
 
 def flow_parts(measures: Measures) -> Held:
     """Return the flow explanation by the services that block or are blocked."""
     members = np.union1d(measures.blocked_by_from, measures.blocked_by_to).astype(np.int64)
     count = members.size
-    blocked = np.zeros((count, count))
-    pairs = tuple(
-        np.searchsorted(members, each)
-        for each in (measures.blocked_by_from, measures.blocked_by_to)
-    )
-    np.add.at(blocked, pairs, measures.blocked_by_number)
-    working = (measures.number_in_service + measures.number_held_in_transfer).sum(axis=1)[members]
-    total = working + blocked.sum(axis=1)
+    start = np.searchsorted(members, measures.blocked_by_from)
+    end = np.searchsorted(members, measures.blocked_by_to)
+    blocked = csc_array((measures.blocked_by_number, (start, end)), shape=(count, count))
+    away: Floats = np.asarray(blocked.sum(axis=1))
+    work = (measures.number_in_service + measures.number_held_in_transfer).sum(axis=1)[members]
+    total = work + away
     held = np.where(total > 0, total, 1.0)
-    own = np.where(total > 0, working / held, 1.0)
-    roots = np.linalg.solve(np.eye(count) - blocked / held[:, None], np.diag(own))
+    working = np.where(total > 0, work / held, 1.0)
+    factors: Any = None
+    if count:
+        factors = splu(csc_array(eye_array(count) - diags_array(1.0 / held) @ blocked))
     growth = measures.growth_rate.sum(axis=1)
     if growth.any():
-        return Held(growth, members, growth[members, None] * roots)
+        return Held(growth, members, growth[members], 0.0 * blocked, working, factors)
     waiting = measures.number_waiting + measures.number_outside + measures.number_held_in_transfer
     stands = waiting.sum(axis=1)
     seen = stands.copy()
-    seen[members] += blocked.sum(axis=1)
-    return Held(seen, members, np.asarray(stands[members, None] * roots + blocked @ roots))
+    seen[members] += away
+    return Held(seen, members, stands[members], blocked, working, factors)

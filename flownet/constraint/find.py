@@ -335,12 +335,12 @@ def _symptoms(
     total = float(held.seen.sum())
     if not total > 0:
         return ()
-    own = pd.Series(held.own, index=list(solution.compilation.services))
+    place = {name: i for i, name in enumerate(solution.compilation.services)}
     seen = ranking["delay_seen"].drop(list(constraint_set), errors="ignore")
     return tuple(
         name
         for name, delay in seen.sort_values(ascending=False).items()
-        if delay >= SEEN * total and own[name] < 0.5 * delay
+        if delay >= SEEN * total and held.own(place[name]) < 0.5 * delay
     )
 
 
