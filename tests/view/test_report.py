@@ -248,6 +248,26 @@ def test_times_and_targets_of_a_page_are_those_of_the_solution(tmp_path):
     assert not (tmp_path / "none.html").exists()
 
 
+def test_calendars_are_told_hour_by_hour(tmp_path):
+    def rates(night, day):
+        return [{"start": 0, "end": 12, "value": night}, {"start": 12, "end": 24, "value": day}]
+
+    desk = {"service_time": 0.1}
+    services = [
+        desk | {"name": "a", "external_arrival_calendar": rates(2, 8)},
+        desk | {"name": "b", "external_arrival_calendar": rates(6, 4)},
+    ]
+    network = fn.Network.from_dict({"network": {"time_unit": "hour"}, "services": services})
+    page = fn.report(network, fn.find_constraint(network), path=tmp_path / "page.html")
+    text = page.read_text(encoding="utf-8")
+    # each M/M/1 by itself: its wait is longer where its load is larger
+    assert Outline(text).tables["The constraint by time of the cycle"] == [
+        ["00:00", "12:00", "b", "the hour's own queues"],
+        ["12:00", "00:00", "a", "the hour's own queues"],
+    ]
+    assert "the calendars enter as their means" in text
+
+
 def test_a_result_of_another_network_is_refused(tmp_path):
     network, other = (chain(["a", "b"], beds, waiting_room="inf") for beds in (6, 7))
     with pytest.raises(ParameterError, match="another network"):
