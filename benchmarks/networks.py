@@ -14,6 +14,7 @@ import flownet as fn
 from benchmarks.registry import Prepare, Spec, Task
 from benchmarks.traffic import scattered
 from flownet.kernels.compiled import CompiledNetwork
+from flownet.kernels.decomposition import solve_decomposition
 from flownet.kernels.product_form import solve_product_form
 from flownet.kernels.traffic import solve_flows, solve_traffic
 from flownet.network.columns import columns_of
@@ -60,6 +61,13 @@ def arrays(size: int) -> CompiledNetwork:
     return compile_network(fn.Network.from_tables(*tables(size), time_unit="hour")).arrays
 
 
+def general(size: int) -> CompiledNetwork:
+    """Return the same with service of any variability, as arrays."""
+    services, routes = tables(size)
+    services["service_scv"] = np.random.default_rng(3).uniform(0.3, 3.0, size)
+    return compile_network(fn.Network.from_tables(services, routes, time_unit="hour")).arrays
+
+
 def doing(function: Callable[[Any], object], prepare: Callable[[int], Any]) -> Prepare:
     """Return what prepares an input and then times a function of it."""
 
@@ -82,6 +90,7 @@ from_tables = doing(
 )
 solving = doing(solve_product_form, arrays)
 traffic = doing(solve_traffic, arrays)
+decomposing = doing(solve_decomposition, general)
 
 PEER = "networkx, to_scipy_sparse_array"
 SPECS = [
@@ -89,4 +98,5 @@ SPECS = [
     Spec("network from a graph, checked", "compile", checking, sparse, PEER, SIZES),
     Spec("network from tables, checked", "compile", from_tables, sparse, PEER, SIZES),
     Spec("open network", "solve", solving, traffic, "its traffic equations", SIZES),
+    Spec("open network, any scv", "solve", decomposing, traffic, "its traffic equations", SIZES),
 ]
