@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.accuracy_blocking import blocking_networks
 from benchmarks.accuracy_open import compiled_from, with_feedback
 from flownet.errors import FlownetError
+from flownet.kernels.blocking_full import COMPRESSED, FULL, MODES
 from flownet.kernels.compiled import CompiledNetwork
 from flownet.kernels.exact_followed import time_in_system
 from flownet.kernels.journey import make_chain, moments, served_within, starting_weights
@@ -37,9 +38,18 @@ class Errors(NamedTuple):
 class Analysis:
     """The times of one network by an approximate method."""
 
-    def __init__(self, arrays: CompiledNetwork, method: str, *, outside: bool = False) -> None:
-        self.measures = METHODS[method].solve(arrays)
+    def __init__(
+        self,
+        arrays: CompiledNetwork,
+        method: str,
+        *,
+        outside: bool = False,
+        mode: str | None = None,
+    ) -> None:
+        options = {} if mode is None else {"mode": mode}
+        self.measures = METHODS[method].solve(arrays, **options)
         self.usable = self.measures.status == 0 and not self.measures.growth_rate.any()
+        self.usable &= mode is None or MODES[self.measures.variant] == mode
         if self.usable:
             chain = make_chain(arrays, self.measures)
             weights = starting_weights(chain, arrays, self.measures)
@@ -73,9 +83,9 @@ def by_simulation(arrays: CompiledNetwork, method: str, visits: float) -> Errors
     return Errors(*worst.tolist())
 
 
-def by_chain(arrays: CompiledNetwork) -> Errors | None:
+def by_chain(arrays: CompiledNetwork, mode: str | None = None) -> Errors | None:
     """Return the errors from asking to exit, against a job followed through the exact chain."""
-    found = Analysis(arrays, "blocking", outside=True)
+    found = Analysis(arrays, "blocking", outside=True, mode=mode)
     if not found.usable:
         return None
     middle = float(found.mean[0])
@@ -170,9 +180,12 @@ def with_blocking(count: int | None) -> str:
         *blocking_networks("lost", half, 21, (1, 3)),
         *blocking_networks("wait_outside", half, 22, (1, 3)),
     ]
-    found = [by_chain(arrays) for arrays in networks]
-    known = [errors for errors in found if errors is not None]
-    return _table(title, known, len(found) - len(known))
+    tables = []
+    for mode in (FULL, COMPRESSED):
+        found = [by_chain(arrays, mode) for arrays in networks]
+        known = [errors for errors in found if errors is not None]
+        tables.append(_table(f"{title}, {mode}", known, len(found) - len(known)))
+    return "\n#".join(tables)
 
 
 def with_blocking_and_many_servers(count: int | None) -> str:

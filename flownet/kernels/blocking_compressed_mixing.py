@@ -6,20 +6,22 @@ import numpy as np
 
 from flownet.kernels.compiled import Floats
 
-MEMORY = 8
-FREE = 30
+MEMORY = 16
+FREE = 10
 """Sweeps after which short, damped steps are taken until the fixed point is near."""
-NEAR = 0.03
+NEAR = 0.1
 RADIUS, CAREFUL_RADIUS = 2.0, 0.3
-CAREFUL_DAMPING = 0.3
+CAREFUL_DAMPING, LEAST_DAMPING = 0.3, 0.02
+SLOWER, FASTER = 0.7, 1.15
+"""By how much the damping of a coordinate changes that swings, and of one that does not."""
 
 
 class Mixing:
     """The next point of a fixed-point iteration, from all that was seen.
 
     No step is longer than a radius (largest coordinate), which grows while the residual falls and
-    shrinks when it rises. Where that does not settle soon, steps are short and damped, and
-    acceleration waits until the residual is small; each time it fails, the damping grows.
+    shrinks when it rises. Where that does not settle soon, steps are short and damped, each
+    coordinate more as long as it swings, and acceleration waits until the residual is small.
 
     References
     ----------
@@ -32,7 +34,8 @@ class Mixing:
         self.last = np.inf
         self.best = np.inf
         self.radius = RADIUS
-        self.damping = 1.0
+        self.damping = np.ones(size)
+        self.before = np.zeros(size)
         self.steps = 0
         self.near = NEAR
 
@@ -43,7 +46,7 @@ class Mixing:
     def step(self, point: Floats, image: Floats) -> Floats:
         """Return the next point, from the last one and its image."""
         error = image - point
-        self._judge(float(np.abs(error).max()))
+        self._judge(float(np.abs(error).max()), error)
         self.points = np.vstack([self.points, point])[-MEMORY:]
         self.errors = np.vstack([self.errors, error])[-MEMORY:]
         step = self.damping * error
@@ -56,7 +59,7 @@ class Mixing:
         longest = float(np.abs(step).max())
         return np.asarray(point + step * min(1.0, self.radius / max(longest, 1e-300)))
 
-    def _judge(self, residual: float) -> None:
+    def _judge(self, residual: float, error: Floats) -> None:
         """Adapt radius and damping, and forget what does not help."""
         self.steps += 1
         if self.steps <= FREE:
@@ -65,18 +68,21 @@ class Mixing:
             elif residual < self.last:
                 self.radius *= 1.5
         else:
-            self._careful(residual)
-        self.last = residual
+            self._careful(residual, error)
+        self.last, self.before = residual, error
 
-    def _careful(self, residual: float) -> None:
+    def _careful(self, residual: float, error: Floats) -> None:
         if self.steps == FREE + 1:
-            self.damping, self.radius, self.best = CAREFUL_DAMPING, CAREFUL_RADIUS, np.inf
+            self.damping[:] = CAREFUL_DAMPING
+            self.radius, self.best = CAREFUL_RADIUS, np.inf
             self._forget()
+        swings = error * self.before < 0.0
+        damping = self.damping * np.where(swings, SLOWER, FASTER)
+        self.damping = np.clip(damping, LEAST_DAMPING, 1.0)
         self.best = min(self.best, residual)
         if residual > self.near:
             self._forget()
         elif residual > 30 * self.best:
-            self.damping = max(self.damping / 1.5, 0.05)
             self.near, self.best = max(self.near / 3, 1e-5), residual
             self._forget()
 

@@ -59,6 +59,10 @@ def falls(layout: Layout, flows: Flows, chains: Chain[Floats]) -> Floats:
     return np.where(steady & np.isfinite(fall), np.clip(fall, 0.0, 1.0), 0.0)
 
 
+SLIGHT = 1e-3
+"""Where so small a share of the servers comes and goes, its speed is rounding, and of no effect."""
+
+
 class Spells(NamedTuple):
     """By pair: how blocking for the lower service makes the upper one's rate of work vary."""
 
@@ -112,6 +116,7 @@ def standing_spells(
         turnover = chains.coming / chains.variance
         slowness = turnover / (turnover + speed / every)
         deviation = np.minimum(np.sqrt(every) / compiled.servers, 1.0)
+        slowness = slowness * np.minimum(deviation / SLIGHT, 1.0) ** 2
     return (
         np.where(np.isfinite(deviation), deviation, 0.0),
         np.where(np.isfinite(slowness), slowness, 0.0),

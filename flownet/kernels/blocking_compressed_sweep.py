@@ -8,7 +8,7 @@ import numpy as np
 
 from flownet.jit import njit
 from flownet.kernels.blocking_compressed_arrivals import MOST_SERVERS, carried
-from flownet.kernels.blocking_compressed_chain import SEARCH, solve_chain
+from flownet.kernels.blocking_compressed_chain import solve_chain
 from flownet.kernels.blocking_compressed_flows import Flows, Layout, transit_by_class
 from flownet.kernels.blocking_compressed_place import Chain, Place
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers
@@ -21,6 +21,8 @@ UNLIMITED = 1e6
 """Servers, where they are not limited."""
 MATCHED = 1e-12
 """Inflows that differ by so much, relatively, agree."""
+FLAT = 1e-3
+"""Slope of what is carried by what is offered, in logarithms, from which the search halves."""
 MOST_OFFERED = 7.0
 """Logarithm of how many times what is carried may be offered."""
 FIELDS = len(Chain._fields)
@@ -287,37 +289,32 @@ def _offered(load: float, servers: float, room: float) -> float:
     """Return the load offered that keeps `load` of the servers at work on average.
 
     What they do, in logarithms, is concave in what is offered but for corners: the secant from
-    below stays below, or else what it oversteps is found by regula falsi (Illinois).
+    below stays below. What it oversteps, or where hardly more is done, is found by halving.
     """
     if servers > MOST_SERVERS or load <= 0.0:
         return load
     a = np.log(load)
     wanted, most = a, a + MOST_OFFERED
     fa = np.log(_carried(load, servers, room)) - wanted
-    b, fb, step = a, fa, -fa
-    while fb < -MATCHED:
-        if b >= most:
-            return float(np.exp(most))
-        before, at = fb, b
-        b = min(b + step, most)
+    step, rise = -fa, 1.0
+    while -fa > MATCHED * rise and a < most and rise > FLAT:
+        b = min(a + step, most)
         fb = np.log(_carried(np.exp(b), servers, room)) - wanted
-        if fb < -MATCHED:
-            a, fa = b, fb
-            rise = (fb - before) / (b - at)
-            step = -fb / rise if rise > 0.0 else most - b
-    c, fc, side = b, fb, 0
-    for _ in range(SEARCH):
-        if abs(fc) < MATCHED or b - a < 1e-14:
+        if fb > MATCHED * rise:
+            most = b
             break
-        c = (a * fb - b * fa) / (fb - fa)
-        fc = np.log(_carried(np.exp(c), servers, room)) - wanted
-        if fc < 0.0:
-            a, fa = c, fc
-            fb, side = (0.5 * fb if side < 0 else fb), -1
+        rise = (fb - fa) / (b - a)
+        a, fa = b, fb
+        step = -fb / max(rise, FLAT)
+    if -fa <= MATCHED * rise:
+        return float(np.exp(a))
+    while most - a > MATCHED:
+        middle = 0.5 * (a + most)
+        if _carried(np.exp(middle), servers, room) < load:
+            a = middle
         else:
-            b, fb = c, fc
-            fa, side = (0.5 * fa if side > 0 else fa), 1
-    return float(np.exp(c))
+            most = middle
+    return float(np.exp(0.5 * (a + most)))
 
 
 @njit

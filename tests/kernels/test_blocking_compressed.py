@@ -176,3 +176,25 @@ def test_as_many_wait_as_give_up_by_littles_law():
     every = found.number_waiting.sum() / found.throughput[1].sum()
     assert found.waiting_time[1, 0] < every
     assert found.waiting_time[1, 0] == pytest.approx(simulated["waiting_time"], rel=0.3)
+
+
+def test_many_services_that_can_block_each_other_settle():
+    """A thousand services, every fifth a door, on to the next and the third after it."""
+    size = 1000
+    rows = [
+        {"name": f"s{i}", "servers": 1 + i % 4, "waiting_room": 0,
+         "service_time": (1 + i % 4) * (0.35 + 0.05 * (i % 7)) / 0.8}
+        | ({"external_arrival_rate": 0.3} if i % 5 == 0 else {})
+        for i in range(size)
+    ]  # fmt: skip
+    routes = [
+        {"from": f"s{i}", "to": f"s{i + step}", "routing_probability": 0.4}
+        for i in range(size)
+        for step in (1, 3)
+        if i + step < size
+    ]
+    found = solve_compressed(arrays(rows, routes))
+    assert found.status == 0
+    working = found.number_in_service.sum(axis=1)
+    servers = np.array([row["servers"] for row in rows])
+    assert (working + found.number_blocked.sum(axis=1) <= servers * (1 + 1e-9)).all()
