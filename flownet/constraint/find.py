@@ -17,6 +17,7 @@ from flownet.constraint.relief import Progress, relief_of
 from flownet.constraint.second_look import SecondLook, leaders, second_look
 from flownet.display import html_of_text
 from flownet.errors import UnconvergedError
+from flownet.kernels.blocking_full import COMPRESSED, FULL
 from flownet.network.model import Network, ServiceName
 from flownet.solvers.goals import GoalValue, check_goal, goal_value
 from flownet.solvers.saturation import offered_loads
@@ -258,7 +259,15 @@ def find_constraint(
         message = f"the network could not be solved by '{solution.method}': no finding can be given"
         raise UnconvergedError(message)
     value = goal_value(solution, goal)
-    relief = relief_of(solution, goal, value, progress)
+    try:
+        relief = relief_of(solution, goal, value, progress)
+    except UnconvergedError:
+        if solution.options.get("mode") != FULL or "mode" in options:
+            raise
+        # some change cannot be had in full: compare all in the other mode
+        solution = solve(network, solution.method, **options, mode=COMPRESSED)
+        value = goal_value(solution, goal)
+        relief = relief_of(solution, goal, value, progress)
     held = flow_parts(solution.measures)
     ranking = _ranking(solution, relief.elasticity, relief.relief, held)
     look = second_look(solution, goal, ranking["elasticity"])

@@ -322,7 +322,7 @@ class _Hours:
                 "goal": np.nan, "elasticity": np.nan, "how": UNSOLVED, "delay": 0.0}  # fmt: skip
         nothing = np.zeros(piled.size), np.full((len(FIGURES), piled.size), np.nan)
         try:
-            again = self.solution.again(now.arrays)
+            again = self.solution.again(now.arrays, any_mode=True)
             value = goal_value(again, self.goal)
             worth = elasticities(again, self.goal, value)
         except FlownetError as error:

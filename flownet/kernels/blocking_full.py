@@ -63,6 +63,8 @@ MOST_PARTS, QUICK_STATES = 24, 5_000
 APART = 0.02
 """Parts that see a service held, or with a free place, so differently have come to no answer."""
 FINE, FINEST = 1e-10, 1e-12
+FINEST_LINE = 1e-11
+"""What a line and its surroundings settle to: sums over thousands of states round off more."""
 ROUGHLY = 1e-6
 """How well the compressed mode settles before it hands over."""
 GROWING = 1e-9
@@ -180,9 +182,10 @@ def solve_full(
     layout = lay_out(compiled)
     start, standing = settle(compiled, layout, ROUGHLY, max_sweeps, begin)
     if standing[0] != BROKEN:
-        applies, found = solve_around(compiled, layout, start, tolerance, max_sweeps, states)
+        fine = max(tolerance, FINEST_LINE)
+        applies, found = solve_around(compiled, layout, start, fine, max_sweeps, states)
         if applies:
-            return None if found is None else measures_of(*found, tolerance, start.rest)
+            return None if found is None else measures_of(*found, fine, start.rest)
     saturated: Booleans = np.zeros(compiled.servers.size, dtype=np.bool_)
     place = {int(s): k for k, s in enumerate(layout.order)}
     while standing[0] != BROKEN:

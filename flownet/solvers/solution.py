@@ -15,6 +15,7 @@ from flownet.errors import InputError, MethodError, UnconvergedError
 from flownet.kernels import compiled as code
 from flownet.kernels.adjoint import Gradient, Weights
 from flownet.kernels.compiled import CompiledNetwork, Measures
+from flownet.kernels.traffic import UNCONVERGED
 from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
 from flownet.solvers import explain, tables
@@ -261,14 +262,18 @@ class Solution:
             return (f"method '{self.method}' did not converge: its numbers cannot be read",)
         return explain.warnings_of(self)
 
-    def again(self, arrays: CompiledNetwork, *, sharp: float | None = None) -> Solution:
+    def again(
+        self, arrays: CompiledNetwork, *, sharp: float | None = None, any_mode: bool = False
+    ) -> Solution:
         """Return the solution of changed arrays by the same method, for what-if questions.
 
         The labels, prices and the ``network`` stay those of this solution. Where the method
         iterates, it starts from this solution, and `sharp` is the residual at which it stops. Where
         the changed network has become too large for the mode in which this one was solved, the
-        method chooses anew.
+        method chooses anew. Figures of another variant of the method say nothing of the change:
+        such a solution has not converged, but where `any_mode` asks for it on its own account.
         """
+        from flownet.kernels.blocking_full import MODES
         from flownet.solvers.register import METHODS
 
         compilation = dataclasses.replace(self.compilation, arrays=arrays)
@@ -282,6 +287,11 @@ class Solution:
             if options.pop("mode", None) is None:
                 raise
             measures = method.solve(arrays, **options, **finer)
+        if measures.variant != self.measures.variant:
+            if any_mode:
+                options["mode"] = MODES[measures.variant]
+            else:
+                measures = measures._replace(status=UNCONVERGED)
         return dataclasses.replace(
             self, compilation=compilation, measures=measures, options=options
         )

@@ -70,7 +70,7 @@ class WhatIf:
         self.values[what, name] = value
         try:
             arrays = self._variation.compilation(list(self.values.values())).arrays
-            found = self.today.again(arrays)
+            found = self.today.again(arrays, any_mode=True)
             if not found.converged:
                 message = f"method '{found.method}' does not converge with these settings"
                 raise UnconvergedError(message)
