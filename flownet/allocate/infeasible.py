@@ -14,22 +14,22 @@ from flownet.programs import ProgramSolution, cheapest_relaxation
 _WORDS: Final = {
     "budget": ("the budget of {side}", "{more} more money in the budget"),
     "stability": (
-        "{label} must be stable, which takes {side} servers",
-        "{label} left with {more} servers too few to be stable",
+        "{label} must be stable, which takes {side} {units}",
+        "{label} left with {more} {units} too few to be stable",
     ),
     "resource": ("the budget '{label}' of {side}", "{more} more of '{label}'"),
     "group_min": (
-        "at least {side} servers in the group '{label}'",
-        "{more} fewer servers in the group '{label}'",
+        "at least {side} {units} in the group '{label}'",
+        "{more} fewer {units} in the group '{label}'",
     ),
     "group_max": (
-        "at most {side} servers in the group '{label}'",
-        "{more} more servers in the group '{label}'",
+        "at most {side} {units} in the group '{label}'",
+        "{more} more {units} in the group '{label}'",
     ),
-    "most_changed": ("at most {side} services changed", "{more} more services changed"),
+    "most_changed": ("at most {side} services changed", "{more} more of the services changed"),
     "target": (
-        "the target of {label}, which takes {side} servers",
-        "{more} servers less at {label}",
+        "the target of {label}, which takes {side} {units}",
+        "{more} {units} less than the target of {label} takes",
     ),
     "protect": (
         "no more than {side} jobs delayed in the organisation '{label}'",
@@ -37,12 +37,12 @@ _WORDS: Final = {
     ),
     "keep_goal": ("goal {label} of at most {side}", "{more} more of goal {label}"),
     "upper bound of servers": (
-        "at most {side} servers at {label}",
-        "{more} more servers at {label}",
+        "at most {side} {units} at {label}",
+        "{more} more {units} at {label}",
     ),
     "lower bound of servers": (
-        "at least {side} servers at {label}",
-        "{more} fewer servers at {label}",
+        "at least {side} {units} at {label}",
+        "{more} fewer {units} at {label}",
     ),
     "upper bound of moved": ("at most {side} moved {label}", "{more} more moved {label}"),
 }
@@ -65,7 +65,7 @@ def no_allocation(solution: ProgramSolution, model: Model) -> ProgramError:
     known = [name for name in solution.conflict if _split(name)[0] in _WORDS]
     if not known:
         return ProgramError(f"{head}: {solution.why_not()}")
-    together = "; ".join(_said(name, sides[name]) for name in known)
+    together = "; ".join(_said(model, name, sides[name]) for name in known)
     text = f"{head}. These cannot hold together: {together} ({', '.join(solution.conflict)})"
     ways = _ways_out(model, known, sides)
     return ProgramError(f"{text}. {ways}" if ways else text)
@@ -84,9 +84,13 @@ def _split(name: str) -> tuple[str, str]:
     return (found[1], found[2] or "") if found else (name, "")
 
 
-def _said(name: str, side: float) -> str:
+def _said(model: Model, name: str, side: float) -> str:
     kind, label = _split(name)
-    return _WORDS[kind][0].format(side=figure(side), label=label, more="")
+    return _WORDS[kind][0].format(side=figure(side), label=label, units=_units(model, side))
+
+
+def _units(model: Model, count: float) -> str:
+    return model.given.unit if figure(count) == "1" else f"{model.given.unit}s"
 
 
 def _ways_out(model: Model, known: Sequence[str], sides: Mapping[str, float]) -> str:
@@ -95,7 +99,7 @@ def _ways_out(model: Model, known: Sequence[str], sides: Mapping[str, float]) ->
     for name in known:
         way = cheapest_relaxation(model.program, {name: 1.0})
         if way is not None and name in way:
-            alone.append(_given(name, way[name]))
+            alone.append(_given(model, name, way[name]))
     if alone:
         return "It would be enough to allow one of these: " + "; or ".join(alone)
     limits = [name for name in sides if _split(name)[0] in _WORDS]
@@ -103,10 +107,10 @@ def _ways_out(model: Model, known: Sequence[str], sides: Mapping[str, float]) ->
     together = cheapest_relaxation(model.program, costs)
     if not together:
         return ""
-    ways = "; ".join(_given(name, amount) for name, amount in together.items())
+    ways = "; ".join(_given(model, name, amount) for name, amount in together.items())
     return f"The smallest relative change that would do: {ways}"
 
 
-def _given(name: str, amount: float) -> str:
+def _given(model: Model, name: str, amount: float) -> str:
     kind, label = _split(name)
-    return _WORDS[kind][1].format(more=figure(amount), label=label, side="")
+    return _WORDS[kind][1].format(more=figure(amount), label=label, units=_units(model, amount))

@@ -1,13 +1,14 @@
-"""How many servers a service needs to meet a target."""
+"""How many servers, or what rate of service, a service needs to meet a target."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Final
 
 import numpy as np
 
-from flownet.allocate.curves import stations_of
+from flownet.allocate.curves import Station, number_waiting, stations_of
 from flownet.allocate.levers import Levers
 from flownet.allocate.linearise import whole_step_above
 from flownet.allocate.search import Rules
@@ -17,6 +18,9 @@ from flownet.kernels.compiled import Floats
 from flownet.solvers.solution import Solution
 
 _MOST = 100_000
+_FASTEST = 1e6
+BY_RATE: Final = frozenset({"waiting_time", "response_time", "utilization", "occupancy"})
+"""Targets that a rate of service can be found for, by the formulas of one service."""
 _ROUNDING = 1e-9
 
 
@@ -68,6 +72,38 @@ def least_servers(solution: Solution, target: Target, rules: Rules, *, integer: 
         middle = low + max(1.0, math.floor((top - low) / 2)) if integer else (low + top) / 2
         if middle >= top:
             break
+        low, top = (low, middle) if kept(middle) else (middle, top)
+    return top
+
+
+def least_rate(station: Station, servers: float, target: Target, name: str) -> float:
+    """Return the lowest rate of service of each server with which a service meets a target.
+
+    Raises
+    ------
+    ParameterError
+        Where no rate is enough.
+    """
+    level, arrivals = target.level(servers), station.arrival_rate
+    if target.measure in {"utilization", "occupancy"}:
+        return arrivals / (servers * level)
+
+    def kept(rate: float) -> bool:
+        at = station._replace(service_time=1.0 / rate)
+        served = at.service_time if target.measure == "response_time" else 0.0
+        return number_waiting(at, servers) / arrivals + served <= level
+
+    if arrivals == 0:
+        return 1.0 / level if target.measure == "response_time" and level > 0 else 0.0
+    low = arrivals / servers
+    top = 2.0 * low
+    while not kept(top):
+        top *= 2.0
+        if top > _FASTEST * low:
+            message = "cannot be met by any rate of service"
+            raise ParameterError([Fault(f"target of '{name}'", target.measure, "", message)])
+    while top - low > _ROUNDING * top:
+        middle = (low + top) / 2
         low, top = (low, middle) if kept(middle) else (middle, top)
     return top
 

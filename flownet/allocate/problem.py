@@ -90,6 +90,8 @@ class AllocationProblem:
         The most that the value of the first goals may be; the next one is the objective.
     least : tuple of Least
         Servers that targets ask for.
+    unit : str
+        What is counted, in the singular, for messages.
     """
 
     names: tuple[ServiceName, ...]
@@ -116,6 +118,7 @@ class AllocationProblem:
     risk: Risk = EXPECTED
     keeps: tuple[float, ...] = ()
     least: tuple[Least, ...] = ()
+    unit: str = "server"
 
 
 class Given(NamedTuple):
@@ -144,6 +147,7 @@ class Given(NamedTuple):
     risk: Risk
     keeps: tuple[float, ...]
     least: tuple[Least, ...]
+    unit: str
 
     @property
     def limited(self) -> list[int]:
@@ -285,6 +289,7 @@ def check_problem(problem: AllocationProblem) -> Given:
         problem.risk,
         problem.keeps,
         problem.least,
+        problem.unit,
     )
 
 

@@ -19,11 +19,12 @@ from flownet.allocate.curves import (
 )
 from flownet.allocate.formulation import Model, curve_variables
 from flownet.allocate.judge import Judge
-from flownet.allocate.needs import least_servers
+from flownet.allocate.needs import BY_RATE, least_rate, least_servers
 from flownet.allocate.problem import AllocationProblem, Flows, check_problem
 from flownet.allocate.proposal import Proposal, Search
 from flownet.allocate.search import Rules
 from flownet.allocate.separable import can_be_stable, solve_separable
+from flownet.allocate.terms import Target
 from flownet.allocate.whole_worths import whole_worths
 from flownet.allocate.worth import case_worths, over_cases
 from flownet.kernels.compiled import Floats
@@ -44,8 +45,8 @@ def reasons_not_to(judge: Judge) -> list[str]:
     if not kinds <= {"servers", "service_rate", "opening_hours"}:
         reasons.append("a longer time or a waiting room has no falling curve of its own")
     if kinds != {"servers"}:
-        if any(judge.levers.kinds[each.service] != "servers" for each in judge.terms.targets):
-            reasons.append("a target is to be met by something else than servers")
+        if not all(_has_formula(judge, each) for each in judge.terms.targets):
+            reasons.append("a target is to be met by something that has no formula for it")
         counted = {goal for aim in judge.aims for goal in aim.weights}
         if "number_present" in counted and counted != {"number_present"}:
             reasons.append("jobs in service count in one goal and not in another")
@@ -124,6 +125,12 @@ def propose_separable(judge: Judge, rules: Rules, search: Search) -> Proposal | 
     )
 
 
+def _has_formula(judge: Judge, target: Target) -> bool:
+    """Return whether what a target takes at its service can be worked out by itself."""
+    kind = judge.levers.kinds[target.service]
+    return kind == "servers" or (kind == "service_rate" and target.measure in BY_RATE)
+
+
 _STATUS = {
     "optimal": "optimal: the gap is below 1e-9",
     "within_gap": "within the gap that was asked for",
@@ -144,11 +151,16 @@ def problem_of(judge: Judge, rules: Rules, *, integer: bool) -> AllocationProble
     cases = tuple(_case(judge, k, stations[k], loads[k]) for k in range(len(judge.solutions)))
     least: list[Least] = []
     for target in judge.terms.targets:
-        needed = max(
-            least_servers(solution, target, rules, integer=integer) for solution in judge.solutions
-        )
-        label = f"{first.compilation.services[target.service]}: {target.measure}"
-        least.append(Least(label, target.service, needed))
+        i = target.service
+        label = f"{first.compilation.services[i]}: {target.measure}"
+        if levers.kinds[i] == "service_rate":
+            name, count = first.network.label(first.compilation.services[i]), float(counts[i])
+            needed = max(least_rate(each[i], count, target, name) for each in stations)
+        else:
+            needed = max(
+                least_servers(each, target, rules, integer=integer) for each in judge.solutions
+            )
+        least.append(Least(label, i, needed))
     return AllocationProblem(
         names=first.compilation.services,
         servers=rules.servers,
@@ -167,6 +179,7 @@ def problem_of(judge: Judge, rules: Rules, *, integer: bool) -> AllocationProble
         risk=Risk(judge.risk.kind, judge.risk.level),
         keeps=judge.keeps,
         least=tuple(least),
+        unit="server" if levers.plain else "unit",
     )
 
 

@@ -86,9 +86,9 @@ def reallocate(
     protect : float or mapping, optional
         By how many delayed jobs an organisation may become worse off: every one, or by name.
     targets : mapping, optional
-        {service: {measure: at most}} with waiting_time, wait_probability, utilization, occupancy,
-        loss_probability (a level, or {servers: level} by size), and {"network": {"within": (time,
-        share)}} for the share of jobs that leave within a time.
+        {service: {measure: at most}} with waiting_time, response_time, wait_probability,
+        utilization, occupancy, loss_probability (a level, or {servers: level} by size), and
+        {"network": {"within": (time, share)}} for the share of jobs that leave within a time.
     scenarios : sequence or mapping, optional
         Demands that one plan is for: networks or `Scenario`, each alone or as (scenario, weight).
         The network itself counts only if it is among them.

@@ -106,6 +106,7 @@ def plan_for(
         bound=proposal.bound,
         goals=_goals_table(judge, now, then),
         scenarios=_scenario_table(judge, demands, afters),
+        needed=now.broken > 0 >= then.broken,
         risk=f"cvar {judge.risk.level:g}" if judge.risk.kind == "cvar" else judge.risk.kind,
     )
 

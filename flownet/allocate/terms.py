@@ -16,6 +16,7 @@ from flownet.network.values import nearest, shown
 
 TARGETS: Final = {
     "waiting_time": "mean waiting time [T] at most",
+    "response_time": "mean time from arrival to departure [T] at most",
     "wait_probability": "probability to wait at most",
     "utilization": "share of servers at work at most",
     "occupancy": "share of servers held at most; a table {servers: level} goes by size",
@@ -347,7 +348,7 @@ def _level(reader: Reader, where: str, measure: str, value: Any) -> float:
     level = reader.figure(where, measure, value)
     if len(reader.faults) > count:
         return level
-    if measure == "waiting_time":
+    if measure in {"waiting_time", "response_time"}:
         if not math.isfinite(level):
             reader.fault(where, measure, value, "must be a finite time [T]; leave it out for any")
     elif level > 1:

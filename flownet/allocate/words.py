@@ -78,6 +78,18 @@ def _measured(plan: Plan) -> str:
     return f"{goal} in the worst {1 - float(level):.3g} of demands" if kind == "cvar" else goal
 
 
+def _brings(plan: Plan, gain: str) -> str:
+    """Return what a plan brings: a gain, or terms kept that are missed without it."""
+    if not plan.needed:
+        return f"gains {gain}"
+    kept = "keeps the terms, which are missed at present,"
+    if plan.gain_verified > 0:
+        return f"{kept} and gains {gain}"
+    if plan.gain_verified < 0:
+        return f"{kept} and loses {gain_text(plan, -plan.gain_verified)}"
+    return f"{kept} at no loss"
+
+
 def headline(plan: Plan) -> str:
     """Return the plan in a sentence or two."""
     if plan.moves.empty:
@@ -89,7 +101,7 @@ def headline(plan: Plan) -> str:
             f"Not borne out: the program proposed to {steps}, promising a gain of "
             f"{figure(plan.gain_promised)} {_unit(plan)}, but the full model shows {gain}."
         )
-    sentence = f"{steps[0].upper()}{steps[1:]}. This gains {gain}"
+    sentence = f"{steps[0].upper()}{steps[1:]}. This {_brings(plan, gain)}"
     money = plan.before.network.currency or "units of money"
     if plan.spent > 0:
         sentence += f" for {figure(plan.spent)} {money} per {plan.before.network.time_unit}"
