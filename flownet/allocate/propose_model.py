@@ -141,7 +141,26 @@ def _worths(
     """
     if around is None or found.score.growth > 0 or found.score.broken > 0:
         return {}, {}, {}
-    gains = np.where(np.isfinite(around.up), around.up, 0.0) / rules.terms.shift
+    duals, tried = _duals(rules, np.where(np.isfinite(around.up), around.up, 0.0))
+    return duals, {}, tried
+
+
+def worths_by(
+    judge: Judge, rules: Rules, servers: Floats
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return duals by solving again with one more server (or shift) at each service, and what."""
+    now, gains = judge.at(rules.usable(servers)), np.zeros(servers.size)
+    for i in np.flatnonzero(np.isfinite(servers)).tolist():
+        more = servers.copy()
+        more[i] += rules.terms.shift[i]
+        gain = judge.at(rules.usable(more)).gain_over(now)
+        gains[i] = gain if math.isfinite(gain) else 0.0
+    return _duals(rules, gains)
+
+
+def _duals(rules: Rules, up: Floats) -> tuple[dict[str, float], dict[str, float]]:
+    """Return duals from the gains of one step up at each service, and what was tried."""
+    gains = up / rules.terms.shift
     duals = {
         f"balance[{rules.names[i]}]": -float(gains[i])
         for i in np.flatnonzero(np.abs(gains) > 1e-9).tolist()
@@ -153,7 +172,7 @@ def _worths(
         best = int(np.argmax(by_money))
         duals["budget"] = -float(by_money[best])
         tried["budget"] = float(rules.price[best] * rules.terms.shift[best])
-    return duals, {}, {name: count for name, count in tried.items() if name in duals}
+    return duals, {name: count for name, count in tried.items() if name in duals}
 
 
 def _leading(now: Score, then: Score) -> int:

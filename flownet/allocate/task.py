@@ -19,10 +19,11 @@ from flownet.allocate.outcome import changes_of, moves_table, worse_services
 from flownet.allocate.plan import Plan
 from flownet.allocate.proposal import Proposal, Search
 from flownet.allocate.propose_divisible import propose_divisible
-from flownet.allocate.propose_model import propose_on_model
+from flownet.allocate.propose_model import propose_on_model, worths_by
 from flownet.allocate.propose_separable import propose_separable, reasons_not_to
 from flownet.allocate.search import Rules
-from flownet.errors import ProgramError, UnconvergedError
+from flownet.errors import MethodError, ProgramError, UnconvergedError
+from flownet.kernels.blocking_full import COMPRESSED, FULL
 from flownet.network.model import ServiceName
 from flownet.solvers.goals import GoalValue
 from flownet.solvers.solution import Solution
@@ -73,7 +74,12 @@ def plan_for(
     """Return the plan of a task that has been read."""
     proposal = propose(judge, rules, search)
     changes = changes_of(rules, proposal.servers)
-    afters = [_after(each, changes) for each in judge.solutions]
+    told, afters = _as_solved(judge, changes)
+    if told is not judge and proposal.tried:
+        duals, tried = worths_by(told, rules, proposal.servers)
+        proposal = dataclasses.replace(proposal, duals=duals, tried=tried)
+    how = f"{proposal.how}; {_judged(afters[0], judge.solutions[0])}"
+    judge = told
     now, then = judge.score(judge.solutions), judge.score(afters)
     missed = [
         words
@@ -84,10 +90,11 @@ def plan_for(
         best = "; ".join(dict.fromkeys(missed))
         raise ProgramError(f"no allocation was found that keeps to every term; the best: {best}")
     own = [k for k, each in enumerate(demands) if each.network is before.network]
-    after = afters[own[0]] if own else _after(before, changes)
+    today = judge.solutions[own[0]] if own else before
+    after = afters[own[0]] if own else _after(today, changes)
     label = ", then ".join(aim.label for aim in judge.aims)
     return Plan(
-        before=before,
+        before=today,
         after=after,
         goal=label,
         aims=_plain_aims(judge.aims),
@@ -98,10 +105,10 @@ def plan_for(
         gain_promised=proposal.gain,
         gap=proposal.gap,
         shadow_prices=limits_table(before, rules, proposal, judge.aims[proposal.priced].label),
-        made_worse=worse_services(before, after),
+        made_worse=worse_services(today, after),
         spent=rules.spent(proposal.bought, proposal.moved),
         changes=changes,
-        how=f"{proposal.how}; {_judged(after)}",
+        how=how,
         status=proposal.status,
         bound=proposal.bound,
         goals=_goals_table(judge, now, then),
@@ -134,6 +141,27 @@ def propose(judge: Judge, rules: Rules, search: Search) -> Proposal:
     return propose_on_model(judge, rules, search, start)
 
 
+def _as_solved(
+    judge: Judge, changes: Mapping[ServiceName, LevelChange]
+) -> tuple[Judge, list[Solution]]:
+    """Return the judge of the plan that was found, and every demand with it carried out.
+
+    Blocking is searched in the quick mode. Where `solve` takes the other one of itself, the plan is
+    told by it, so that its figures are those of the network's own solution.
+    """
+    quick = [each for each in judge.solutions if each.options.get("mode") == COMPRESSED]
+    whole = [solve(each.network, each.method) for each in quick]
+    if len(whole) == len(judge.solutions) and all(
+        each.converged and each.options.get("mode") == FULL for each in whole
+    ):
+        told = dataclasses.replace(judge, solutions=tuple(whole), missed=set(), _known={})
+        try:
+            return told, [_after(each, changes) for each in whole]
+        except (MethodError, UnconvergedError):  # the plan is beyond that mode
+            return judge, [_after(each, changes) for each in judge.solutions]
+    return judge, [_after(each, changes) for each in judge.solutions]
+
+
 def _after(solution: Solution, changes: Mapping[ServiceName, LevelChange]) -> Solution:
     """Return a demand solved anew with the plan carried out."""
     if not changes:
@@ -153,12 +181,13 @@ def _after(solution: Solution, changes: Mapping[ServiceName, LevelChange]) -> So
     return after
 
 
-def _judged(after: Solution) -> str:
+def _judged(after: Solution, searched: Solution) -> str:
     """Return by what a plan was judged, so that it can be checked."""
-    mode = after.options.get("mode")
+    mode, quick = after.options.get("mode"), searched.options.get("mode")
     exact = "exact" if after.exact else "approximate"
     model = f"'{after.method}' ({f'{mode} mode, ' if mode else ''}{exact})"
-    return f"the full model is {model}"
+    other = f", searched in its {quick} mode" if quick != mode else ""
+    return f"the full model is {model}{other}"
 
 
 def _plain_aims(aims: tuple[Aim, ...]) -> list[Any]:
