@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from flownet.constraint.causes import Causes, path_causes, seen_by_state, shapley_causes
-from flownet.errors import Fault, ParameterError
+from flownet.constraint.differences import in_compressed
+from flownet.errors import Fault, ParameterError, UnconvergedError
 from flownet.kernels.compiled import Integers
 from flownet.solvers.objective import Objective, objective_of
 from flownet.solvers.solution import Solution
@@ -40,7 +41,14 @@ def blame(
             message = f"more than {LARGEST} services: ask by organisation"
             raise ParameterError([Fault("attribution", "caused", repr(caused), message)])
         players = [np.flatnonzero(first == player) for player in range(len(names))]
-        causes = path_causes(solution, objective, rows, players, progress)
+        try:
+            causes = path_causes(solution, objective, rows, players, progress)
+        except UnconvergedError:
+            other = in_compressed(solution)
+            if other is None:
+                raise
+            solution = other  # more capacity than the full mode holds: all in the other mode
+            causes = path_causes(solution, objective, rows, players, progress)
     return _table(solution, objective, causes, (seen, row_names), (caused, names))
 
 
@@ -121,4 +129,5 @@ def _table(
     )
     frame.attrs["rest"] = dict(zip(seen[1], causes.rest.tolist(), strict=True))
     frame.attrs["pieces"] = causes.pieces
+    frame.attrs["mode"] = solution.options.get("mode", "")
     return frame

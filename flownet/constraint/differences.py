@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from flownet.kernels.blocking_full import COMPRESSED, FULL
 from flownet.kernels.compiled import CompiledNetwork
 from flownet.network.parameters import WHOLE, Parameter
 from flownet.solvers.objective import Objective
@@ -31,6 +32,18 @@ def solved_sharply(solution: Solution, arrays: CompiledNetwork) -> Solution:
     """
     again = solution.again(arrays, sharp=SHARP)
     return again if again.converged else solution.again(arrays)
+
+
+def in_compressed(solution: Solution) -> Solution | None:
+    """Return a solution of blocking in full in the other mode; None where it is none.
+
+    Some changes cannot be had in full (too many states, times that are not exponential); what is
+    compared with them is then solved in the compressed mode as well.
+    """
+    if solution.options.get("mode") != FULL:
+        return None
+    other = dataclasses.replace(solution, options={**solution.options, "mode": COMPRESSED})
+    return other.again(solution.compilation.arrays, any_mode=True)
 
 
 def slope(
@@ -90,6 +103,8 @@ class Again:
         self.general = solution
         if solution.method == "product_form":
             self.general = dataclasses.replace(solution, method="decomposition", options={})
+        elif solution.options.get("mode") == FULL:
+            self.general = in_compressed(solution) or solution
         elif solution.method == "exact":
             self.general = dataclasses.replace(solution, options={**solution.options, "fit": True})
 

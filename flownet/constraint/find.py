@@ -12,12 +12,12 @@ import pandas as pd
 from flownet.constraint import words
 from flownet.constraint.attribution import Held, flow_attribution, flow_parts
 from flownet.constraint.blame import Seen, blame, both_sides
+from flownet.constraint.differences import in_compressed
 from flownet.constraint.limits import ThroughputLimit, throughput_limit
 from flownet.constraint.relief import Progress, relief_of
 from flownet.constraint.second_look import SecondLook, leaders, second_look
 from flownet.display import html_of_text
 from flownet.errors import UnconvergedError
-from flownet.kernels.blocking_full import COMPRESSED, FULL
 from flownet.network.model import Network, ServiceName
 from flownet.solvers.goals import GoalValue, check_goal, goal_value
 from flownet.solvers.saturation import offered_loads
@@ -115,8 +115,9 @@ class Finding:
         pandas.DataFrame
             In the unit of the goal (``.attrs["units"]``); negative where more capacity at the
             column makes more be seen at the row. Rows add up to what is seen, less what no
-            capacity takes away (``.attrs["rest"]``, held transfers). Where jobs are lost and the
-            goal is ``throughput``: who does not get served.
+            capacity takes away (``.attrs["rest"]``, held transfers). Blocking whose path leads
+            beyond the full mode is attributed in the compressed one (``.attrs["mode"]``). Where
+            jobs are lost and the goal is ``throughput``: who does not get served.
 
         Raises
         ------
@@ -262,10 +263,10 @@ def find_constraint(
     try:
         relief = relief_of(solution, goal, value, progress)
     except UnconvergedError:
-        if solution.options.get("mode") != FULL or "mode" in options:
+        other = in_compressed(solution)
+        if other is None or "mode" in options:
             raise
-        # some change cannot be had in full: compare all in the other mode
-        solution = solve(network, solution.method, **options, mode=COMPRESSED)
+        solution = other  # some change cannot be had in full: all is compared in the other mode
         value = goal_value(solution, goal)
         relief = relief_of(solution, goal, value, progress)
     held = flow_parts(solution.measures)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flownet.constraint.differences import in_compressed
 from flownet.constraint.relief import elasticities
 from flownet.display import figure, html_of_text
 from flownet.errors import Fault, ParameterError, UnconvergedError
@@ -138,8 +139,26 @@ def constraint_path(
     ]
     if faults:
         raise ParameterError(faults)
-    solution = solve(network, method, **options)
-    walk = _Walk(_sound(solution), goal)
+    solution = _sound(solve(network, method, **options))
+    try:
+        return _walked(solution, goal, stages, most, progress)
+    except UnconvergedError:
+        other = in_compressed(solution)
+        if other is None or "mode" in options:
+            raise
+        # more servers than the full mode holds: the whole path is walked in the other one
+        return _walked(_sound(other), goal, stages, most, progress)
+
+
+def _walked(
+    solution: Solution,
+    goal: str,
+    stages: int,
+    most: int,
+    progress: Callable[[int, int], None] | None,
+) -> ConstraintPath:
+    """Walk the path from a solution to its end."""
+    walk = _Walk(solution, goal)
     while True:
         if progress is not None:
             progress(walk.added, most)

@@ -287,7 +287,7 @@ class Solution:
             if options.pop("mode", None) is None:
                 raise
             measures = method.solve(arrays, **options, **finer)
-        if measures.variant != self.measures.variant:
+        if "mode" in options and measures.variant != self.measures.variant:
             if any_mode:
                 options["mode"] = MODES[measures.variant]
             else:

@@ -39,7 +39,7 @@ def test_the_week_is_the_profile_of_the_simulation(simulation):
 def test_the_title_says_when_demand_exceeds_capacity_most(simulation):
     # 5 jobs an hour of half an hour each need 2.5 servers; there is one, for two hours on Wednesday
     title = fn.view.week(simulation, "clinic").layout.meta["title"]
-    assert "most on Wed from 11:00" in title
+    assert "most from Wed 11:00" in title
 
 
 def test_a_simulation_without_a_cycle_is_refused(simulation):
