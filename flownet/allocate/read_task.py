@@ -20,6 +20,7 @@ from flownet.allocate.read_rules import read_rules
 from flownet.allocate.search import Rules
 from flownet.allocate.task import Task, propose
 from flownet.allocate.terms import no_terms, read_terms
+from flownet.constraint.differences import few_places
 from flownet.errors import Fault, InputError, ParameterError, UnconvergedError
 from flownet.kernels.blocking_full import COMPRESSED, FULL
 from flownet.network.model import Network
@@ -27,9 +28,6 @@ from flownet.network.values import shown
 from flownet.programs import choose_solver
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
-
-_FEW_SERVICES, _FEW_PLACES = 4, 10
-"""Up to so many services with so many places each, blocking is solved in full at every trial."""
 
 
 class Gathered:
@@ -132,23 +130,12 @@ def task_of(
 
 def _solved(network: Network, method: str) -> Solution:
     solution = solve(network, method)
-    if solution.options.get("mode") == FULL and not _quick(solution):
+    if solution.options.get("mode") == FULL and not few_places(solution):
         solution = solve(network, solution.method, mode=COMPRESSED)
     if not solution.converged:
         message = f"the network could not be solved by '{solution.method}': no plan can be given"
         raise UnconvergedError(message)
     return solution
-
-
-def _quick(solution: Solution) -> bool:
-    """Return whether blocking can be solved in full hundreds of times: few services, few places.
-
-    The states of a part are those of neighbours together, and another server may make them too
-    many, so that trials could not be held against each other.
-    """
-    arrays = solution.compilation.arrays
-    places = np.where(np.isfinite(arrays.capacity), arrays.capacity, arrays.servers)
-    return arrays.servers.size <= _FEW_SERVICES and float(places.max()) <= _FEW_PLACES
 
 
 def read_manner(integer: Any, gap: Any, time_limit: Any, solver: Any, progress: Any) -> Search:

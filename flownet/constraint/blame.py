@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from flownet.constraint.causes import Causes, path_causes, seen_by_state, shapley_causes
+from flownet.constraint.causes import (
+    Causes,
+    path_causes,
+    scaled_causes,
+    seen_by_state,
+    shapley_causes,
+)
 from flownet.constraint.differences import in_compressed
 from flownet.errors import Fault, ParameterError, UnconvergedError
+from flownet.kernels.blocking_full import COMPRESSED
 from flownet.kernels.compiled import Integers
 from flownet.solvers.objective import Objective, objective_of
 from flownet.solvers.solution import Solution
@@ -41,15 +49,26 @@ def blame(
             message = f"more than {LARGEST} services: ask by organisation"
             raise ParameterError([Fault("attribution", "caused", repr(caused), message)])
         players = [np.flatnonzero(first == player) for player in range(len(names))]
-        try:
-            causes = path_causes(solution, objective, rows, players, progress)
-        except UnconvergedError:
-            other = in_compressed(solution)
-            if other is None:
-                raise
-            solution = other  # more capacity than the full mode holds: all in the other mode
-            causes = path_causes(solution, objective, rows, players, progress)
+        causes = _on_path(solution, objective, rows, players, progress)
     return _table(solution, objective, causes, (seen, row_names), (caused, names))
+
+
+def _on_path(
+    solution: Solution,
+    objective: Objective,
+    rows: Integers,
+    players: list[Integers],
+    progress: Callable[[int, int], None] | None,
+) -> Causes:
+    """Return the attribution; with the shares of the compressed mode where the full one ends."""
+    try:
+        return path_causes(solution, objective, rows, players, progress)
+    except UnconvergedError:
+        other = in_compressed(solution)
+        if other is None:
+            raise
+    quick = path_causes(other, objective, rows, players, progress)
+    return dataclasses.replace(scaled_causes(quick, solution, objective, rows), shares=COMPRESSED)
 
 
 def shapley(solution: Solution, goal: str = "delay") -> pd.DataFrame:
@@ -129,5 +148,5 @@ def _table(
     )
     frame.attrs["rest"] = dict(zip(seen[1], causes.rest.tolist(), strict=True))
     frame.attrs["pieces"] = causes.pieces
-    frame.attrs["mode"] = solution.options.get("mode", "")
+    frame.attrs["shares"] = causes.shares or solution.options.get("mode", "")
     return frame

@@ -10,7 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from flownet.constraint.differences import few_places
 from flownet.errors import Fault, ParameterError, UnconvergedError
+from flownet.kernels.blocking_full import FULL
 from flownet.kernels.change import with_service_rate
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
 from flownet.solvers.objective import Objective
@@ -25,8 +27,8 @@ NARROW: Final = 1.01
 ROUNDING: Final = 1e-12
 END: Final = 1e-6
 """The path ends where so little of the change is left; the rest goes as the last piece did."""
-END_EXACT: Final = 1e-3
-"""The same for the exact chain, whose states multiply with the servers."""
+END_DEAR, PARTS_DEAR = 1e-3, 4
+"""The same for chains whose states multiply with the servers: the exact one, blocking in full."""
 EXACT_PLAYERS: Final = 3
 """Up to so many who move at once share a piece by Shapley's rule, by all their subsets."""
 MOST_PLAYERS: Final = 10
@@ -54,6 +56,7 @@ class Causes:
     seen: Floats
     rest: Floats
     pieces: int
+    shares: str = ""
 
 
 def seen_by_state(solution: Solution, objective: Objective) -> Floats:
@@ -106,6 +109,9 @@ class Path:
         self.whole = solution.method in WHOLE
         if solution.method == "product_form":  # the same where servers are whole, and between
             self.solution = dataclasses.replace(solution, method="decomposition", options={})
+        self.dear = solution.method == "exact" or (
+            solution.options.get("mode") == FULL and not few_places(solution)
+        )
         self.known: dict[tuple[float, ...], Floats] = {}
 
     def at(self, factor: float) -> Floats:
@@ -120,7 +126,7 @@ class Path:
         """
         key = tuple(servers.tolist())
         if key not in self.known:
-            self.known[key] = self._added(self._solved(self._arrays(servers)))
+            self.known[key] = self.added(self._solved(self._arrays(servers)))
         return self.known[key]
 
     def unlimited(self) -> Floats:
@@ -128,7 +134,7 @@ class Path:
         endless = np.full(self.start.servers.shape, math.inf)
         arrays = self.start._replace(servers=endless, capacity=endless.copy())
         free = dataclasses.replace(self.solution, method="decomposition", options={})
-        return self._added(free.again(arrays))
+        return self.added(free.again(arrays))
 
     def _arrays(self, servers: Floats) -> CompiledNetwork:
         start = self.start
@@ -153,7 +159,8 @@ class Path:
             raise UnconvergedError(message)
         return again
 
-    def _added(self, solution: Solution) -> Floats:
+    def added(self, solution: Solution) -> Floats:
+        """Return what a solution sees, by row; a line that grows where none did is infinite."""
         states = seen_by_state(solution, self.objective)
         if not self.objective.growing and solution.measures.growth_rate.any():
             states = np.where(solution.measures.growth_rate > 0, math.inf, states)
@@ -223,10 +230,25 @@ def path_causes(
     return Causes(matrix, now, last, len(nodes) - 1)
 
 
+def scaled_causes(
+    causes: Causes, solution: Solution, objective: Objective, rows: Integers
+) -> Causes:
+    """Return an attribution with its rows scaled to what another solution of the network sees."""
+    seen = Path(solution, objective, rows, []).added(solution)
+    whole, wanted = causes.matrix.sum(axis=1), seen - causes.rest
+    factor = np.divide(wanted, whole, out=np.zeros_like(whole), where=whole > 0)
+    matrix = causes.matrix * factor[:, None]
+    left = wanted - matrix.sum(axis=1)
+    like = matrix if matrix.any() else causes.matrix
+    matrix = matrix + _spread(left, like, np.ones(matrix.shape[1], dtype=np.bool_))
+    return Causes(matrix, seen, causes.rest, causes.pieces)
+
+
 def _nodes(path: Path, now: Floats, last: Floats) -> list[float]:
     """Return the multiples at which the path is cut."""
     whole = float(np.abs(now - last).sum())
-    end = END_EXACT if path.solution.method == "exact" else END
+    end = END_DEAR if path.dear else END
+    parts = PARTS_DEAR if path.dear else PARTS
     nodes = [1.0]
     for factor in FACTORS[1:]:
         if whole == 0.0 or _change(path, nodes[-1], None, last) <= end * whole:
@@ -235,7 +257,7 @@ def _nodes(path: Path, now: Floats, last: Floats) -> list[float]:
     k = 0
     while k < len(nodes) - 1:
         low, high = nodes[k], nodes[k + 1]
-        if high > NARROW * low and _change(path, low, high, last) > whole / PARTS:
+        if high > NARROW * low and _change(path, low, high, last) > whole / parts:
             nodes.insert(k + 1, math.sqrt(low * high))
         else:
             k += 1

@@ -21,6 +21,8 @@ much by a residual of 1e-12."""
 ADJOINT, DIFFERENCE, WHOLE_STEPS = "adjoint", "difference", "one more, one less"
 PAIRED = "paired difference"
 """How a derivative was found."""
+FEW_SERVICES, FEW_PLACES = 4, 10
+"""Up to so many services with so many places each, blocking is solved in full at every trial."""
 SHARP: Final = 1e-12
 """Residual at which fixed points are solved again for differences."""
 
@@ -44,6 +46,17 @@ def in_compressed(solution: Solution) -> Solution | None:
         return None
     other = dataclasses.replace(solution, options={**solution.options, "mode": COMPRESSED})
     return other.again(solution.compilation.arrays, any_mode=True)
+
+
+def few_places(solution: Solution) -> bool:
+    """Return whether blocking can be solved in full hundreds of times: few services, few places.
+
+    The states of a part are those of neighbours together, and another server may make them too
+    many, so that trials could not be held against each other.
+    """
+    arrays = solution.compilation.arrays
+    places = np.where(np.isfinite(arrays.capacity), arrays.capacity, arrays.servers)
+    return arrays.servers.size <= FEW_SERVICES and float(places.max()) <= FEW_PLACES
 
 
 def slope(

@@ -115,9 +115,10 @@ class Finding:
         pandas.DataFrame
             In the unit of the goal (``.attrs["units"]``); negative where more capacity at the
             column makes more be seen at the row. Rows add up to what is seen, less what no
-            capacity takes away (``.attrs["rest"]``, held transfers). Blocking whose path leads
-            beyond the full mode is attributed in the compressed one (``.attrs["mode"]``). Where
-            jobs are lost and the goal is ``throughput``: who does not get served.
+            capacity takes away (``.attrs["rest"]``, held transfers). Where the path
+            leads beyond the full mode of blocking, rows are divided as in the compressed one
+            (``.attrs["shares"]``). Where jobs are lost and the goal is ``throughput``: who does
+            not get served.
 
         Raises
         ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -311,16 +312,16 @@ def homes(graph: Graph, parts: list[list[int]]) -> tuple[list[int], list[int]]:
         for s in part:
             holding[s].append(p)
 
-    def around(p: int, services: tuple[int, ...]) -> tuple[int, int, int]:
-        inside = set(parts[p])
-        return (sum(len(near[s] & inside) for s in services), len(inside), -p)
+    def most_around(parts_of: Iterable[int], services: tuple[int, ...]) -> int:
+        def around(p: int) -> tuple[int, int, int]:
+            inside = set(parts[p])
+            return (sum(len(near[s] & inside) for s in services), len(inside), -p)
 
-    of_service = [
-        max(holding[s], key=lambda p, s=s: around(p, (s,))) if holding[s] else NONE  # type: ignore[misc]
-        for s in range(n)
-    ]
+        return max(parts_of, key=around)
+
+    of_service = [most_around(holding[s], (s,)) if holding[s] else NONE for s in range(n)]
     of_route = [
-        max(set(holding[i]) & set(holding[j]), key=lambda p, e=(i, j): around(p, e))  # type: ignore[misc]
+        most_around(set(holding[i]) & set(holding[j]), (i, j))
         for i, j in zip(graph.start.tolist(), graph.end.tolist(), strict=True)
     ]
     return of_service, of_route

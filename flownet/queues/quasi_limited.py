@@ -82,11 +82,42 @@ def phphck_measures(
             inside[i, j] *= load
     arrival, service = (alpha, inside, leave), fitted_phases(service_scv)
     kernel, sums = eliminated(count, arrival, service)
-    up, local, down = level_blocks(count, True, arrival, service, False)
-    size = local.shape[0]
-    each = size // alpha.size
     gone = service_time / patience  # rate of giving up, in the unit of the service time
-    # of the levels from n on, per unit of each state of level n: minus the rates within, the sums
+    within, local, totals = _from_the_top(count, room, gone, arrival, service)
+    # level c: what comes back from above, and what the levels below leave of it
+    size = local.shape[0]
+    for i in range(size):
+        for j in range(size):
+            kernel[i, j] += within[i, j] + local[i, j]
+    factorize_rates(kernel, np.zeros(size))
+    start = null_vector(kernel)
+    mass = busy = free = waiting = full = 0.0
+    for i in range(size):
+        mass += start[0, i] * (sums[i, 0] - 1.0 + totals[i, 0])
+        free += start[0, i] * sums[i, 1]
+        busy += start[0, i] * totals[i, 1]
+        waiting += start[0, i] * totals[i, 2]
+        full += start[0, i] * totals[i, 3]
+    offered = busy + free
+    return full / offered, (busy - full) / (offered - full), waiting / mass
+
+
+@njit
+def _from_the_top(
+    servers: int,
+    room: int,
+    gone: float,
+    arrival: tuple[Floats, Floats, Floats],
+    service: tuple[Floats, Floats, Floats],
+) -> tuple[Floats, Floats, Floats]:
+    """Eliminate the levels above c from the top down.
+
+    Returns minus the rates within level c with what comes back from above, the rates within it
+    alone, and per unit of each state of level c the sums of the levels from c on.
+    """
+    up, local, down = level_blocks(servers, True, arrival, service, False)
+    size = local.shape[0]
+    each = size // arrival[0].size
     within = negative(local)
     subtract(within, up)  # who finds all places taken leaves the number as it is
     totals = np.zeros((size, COLUMNS))
@@ -112,26 +143,12 @@ def phphck_measures(
                 for j in range(COLUMNS):
                     totals[i, j] = risen[i, size + j]
         for i in range(size):
-            coming = leave[i // each]
+            coming = arrival[2][i // each]
             totals[i, 0] += 1.0
             totals[i, 1] += coming
             totals[i, 2] += level
             totals[i, 3] += coming if level == room else 0.0
-    # level c: what comes back from above, and what the levels below leave of it
-    for i in range(size):
-        for j in range(size):
-            kernel[i, j] += within[i, j] + local[i, j]
-    factorize_rates(kernel, np.zeros(size))
-    start = null_vector(kernel)
-    mass = busy = free = waiting = full = 0.0
-    for i in range(size):
-        mass += start[0, i] * (sums[i, 0] - 1.0 + totals[i, 0])
-        free += start[0, i] * sums[i, 1]
-        busy += start[0, i] * totals[i, 1]
-        waiting += start[0, i] * totals[i, 2]
-        full += start[0, i] * totals[i, 3]
-    offered = busy + free
-    return full / offered, (busy - full) / (offered - full), waiting / mass
+    return within, local, totals
 
 
 def phphck(

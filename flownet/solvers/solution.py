@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from flownet.network.compile import Compilation, compile_network
 from flownet.network.model import Network, ServiceName
 from flownet.solvers import explain, tables
 from flownet.solvers.journeys import Journeys, solve_journeys
+from flownet.solvers.solution_record import measures_from, plain_measures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -359,10 +359,6 @@ class Solution:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values that go to JSON and back without loss."""
-        measures = {
-            name: _listed(value)
-            for name, value in zip(Measures._fields, self.measures, strict=True)
-        }
         return {
             "network": self.network.to_dict(),
             "method": self.method,
@@ -370,7 +366,7 @@ class Solution:
             "exact": self.exact,
             "assumptions": list(self.assumptions),
             "options": dict(self.options),
-            "measures": measures,
+            "measures": plain_measures(self.measures),
         }
 
     @classmethod
@@ -380,45 +376,20 @@ class Solution:
         Raises
         ------
         InputError
-            Where a part is missing.
+            Where a part is missing or is something else.
         """
         missing = [key for key in ("network", "method", "measures") if key not in data]
         if missing:
             message = f"not a solution: {', '.join(missing)} missing"
             raise InputError(message)
         network = Network.from_dict(data["network"])
-        whole = {"blocked_by_from", "blocked_by_to"}
-        values = {
-            name: _array(data["measures"][name], np.int64 if name in whole else np.float64)
-            for name in Measures._fields
-            if name in data["measures"]
-        }
         return cls(
             network=network,
             method=str(data["method"]),
             choice=str(data.get("choice", "")),
             exact=bool(data.get("exact", False)),
             assumptions=tuple(data.get("assumptions", ())),
-            measures=Measures(**values),
+            measures=measures_from(data["measures"]),
             compilation=compile_network(network),
             options=dict(data.get("options", {})),
         )
-
-
-def _listed(value: Any) -> Any:
-    """Return an array as nested lists, with inf and nan as texts."""
-    if isinstance(value, np.ndarray):
-        return [_listed(item) for item in value.tolist()] if value.ndim else value.item()
-    if isinstance(value, list):
-        return [_listed(item) for item in value]
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    number = float(value)
-    return number if math.isfinite(number) else str(number)
-
-
-def _array(value: Any, kind: type) -> Any:
-    """Return what `_listed` wrote."""
-    if not isinstance(value, list):
-        return value if isinstance(value, int) else float(value)
-    return np.asarray(value, dtype=np.float64).astype(kind)

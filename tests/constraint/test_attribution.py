@@ -8,6 +8,9 @@ import pytest
 
 import flownet as fn
 from flownet.constraint.blame import shapley
+from flownet.constraint.causes import path_causes, scaled_causes
+from flownet.constraint.differences import in_compressed
+from flownet.solvers.objective import objective_of
 
 
 def system(services, routes=(), **network):
@@ -304,3 +307,23 @@ def test_what_binds_together_is_said_to_bind_together():
     # the limit is that of the slower of two alike: 1 % at both is 1 %, at one nothing
     assert set(finding.constraint_set) == {"left", "right"}
     assert "together: 1 % more capacity at all of them raises throughput by 1 %" in repr(finding)
+
+
+def test_shares_of_the_quick_mode_add_up_to_what_the_full_one_sees():
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "services": [
+            {"name": "a", "servers": 2, "waiting_room": 0, "service_time": 0.5,
+             "external_arrival_rate": 1.6, "external_when_full": "wait_outside"},
+            {"name": "b", "servers": 2, "waiting_room": 0, "service_time": 0.8},
+        ],
+        "routes": [{"from": "a", "to": "b"}],
+    })  # fmt: skip
+    solution = fn.solve(network, "blocking", mode="full")
+    objective = objective_of(solution, "delay")
+    rows = np.array([[0], [1]])
+    quick = path_causes(in_compressed(solution), objective, rows, [np.array([0]), np.array([1])])
+    scaled = scaled_causes(quick, solution, objective, rows)
+    table = solution.services
+    seen = table["number_waiting"] + table["number_blocked"] + table["number_outside"]
+    assert scaled.matrix.sum(axis=1) + scaled.rest == pytest.approx(seen.to_numpy(), rel=1e-9)

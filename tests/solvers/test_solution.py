@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import flownet as fn
-from flownet.errors import MethodError, UnconvergedError
+from flownet.errors import InputError, MethodError, UnconvergedError
 from flownet.solvers.register import METHODS
 from flownet.solvers.solution import Solution
 
@@ -203,3 +203,17 @@ def test_a_mode_that_cannot_be_had_is_refused_with_the_reason():
     with pytest.raises(MethodError, match="many states"):
         fn.solve(network, method="blocking", mode="full")
     assert "in the compressed mode" in fn.solve(network, method="blocking").choice
+
+
+def test_a_damaged_record_is_refused_with_all_its_faults():
+    document = fn.solve(fn.example("stroke")).to_dict()
+    del document["measures"]["throughput"]
+    document["measures"]["waiting_time"] = [["soon"]]
+    with pytest.raises(InputError) as caught:
+        Solution.from_dict(document)
+    assert [fault.attribute for fault in caught.value.faults] == [
+        "measures.throughput", "measures.waiting_time",
+    ]  # fmt: skip
+    document["measures"] = 3
+    with pytest.raises(InputError, match="table of arrays"):
+        Solution.from_dict(document)

@@ -1,0 +1,37 @@
+"""Who comes as a Poisson stream sees what there is on average (Wolff 1982, PASTA)."""
+
+import flownet as fn
+
+
+def line(last):
+    """Return a door that turns away, before a place that may be too slow for it."""
+    return fn.Network.from_dict({
+        "network": {"time_unit": "day", "cost_of_loss": 1.0},
+        "services": [
+            {"name": "door", "servers": 20, "waiting_room": 0, "service_time": 1.0,
+             "service_scv": 0.5, "external_arrival_rate": 10.0},
+            {"name": "ward", "servers": 30, "waiting_room": 0, "service_time": 2.0,
+             "service_scv": 0.5},
+            {"name": "home", "servers": last, "waiting_room": 0, "service_time": 9.0},
+        ],
+        "routes": [
+            {"from": "door", "to": "ward"},
+            {"from": "ward", "to": "home", "routing_probability": 0.5},
+        ],
+    })  # fmt: skip
+
+
+def test_a_door_that_turns_away_more_than_it_is_full_is_told():
+    """Home does 10/9 a day of the 5 that would come: more than half must be turned away."""
+    solution = fn.solve(line(last=10), "blocking", mode="compressed")
+    door = solution.services.loc["door"]
+    assert door["loss_rate"] / 10.0 > 0.5  # flow balance: 2 * 10/9 a day can enter
+    told = any("'door' (78%)" in text and "simulate" in text for text in solution.warnings)
+    assert told or door["probability_full"] > 0.7
+
+
+def test_a_door_that_is_as_full_as_it_turns_away_says_nothing():
+    solution = fn.solve(line(last=60), "blocking", mode="compressed")
+    door = solution.services.loc["door"]
+    assert abs(door["loss_rate"] / 10.0 - door["probability_full"]) < 0.01
+    assert not any("turned away, since" in text for text in solution.warnings)
