@@ -297,7 +297,7 @@ def _mixture(compiled: CompiledNetwork, share: Floats) -> Floats:
 
 
 def _impatient(visits: Visits, rows: Integers, z: Complexes) -> Complexes:
-    out = np.empty((rows.size, z.size), dtype=np.complex128)
+    out = np.empty(z.shape, dtype=np.complex128)
     for place, row in enumerate(rows.tolist()):
         line = visits.lines[row // visits.classes]
         out[place] = line_transform(line, z[place] * (visits.mean[row] / line.mean))
