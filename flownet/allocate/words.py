@@ -70,6 +70,8 @@ def _steps(plan: Plan) -> list[str]:
 def _measured(plan: Plan) -> str:
     """Return what the goal is, over the demands that the plan is for."""
     goal = plan.value_before.goal.replace("_", " ")
+    if plan.value_before.goal == "delay" and plan.before.can_turn_away:
+        goal = "delay, with losses at their price,"
     kind, _, level = plan.risk.partition(" ")
     if kind == "minimax":
         return f"{goal} in the worst demand"

@@ -123,7 +123,8 @@ def draw(
     unit = network.time_unit
     arrows = [
         _arrow(corner[u], corner[v], places.at[u][0] == places.at[v][0], sizes, flow / largest,
-               f"{network.label(u)} to {network.label(v)}: {figure(flow)} jobs per {unit}")
+               f"{network.label(u)} to {network.label(v)}: {figure(flow)} jobs per {unit}",
+               over=_covered(places, u, v))
         for (u, v), flow in flows.items()
         if flow > 0
     ]  # fmt: skip
@@ -174,6 +175,17 @@ def _flows(state: Solution | Simulation) -> dict[tuple[ServiceName, ServiceName]
     return flows
 
 
+def _covered(places: Grid, start: ServiceName, end: ServiceName) -> bool:
+    """Tell whether something stands below either of two services, and nothing above them."""
+    below = above = False
+    for band, column, row in places.at.values():
+        for name in (start, end):
+            if (band, column) == places.at[name][:2]:
+                below |= row > places.at[name][2]
+                above |= row < places.at[name][2]
+    return below and not above
+
+
 def _thickness(share: float) -> float:
     return 1.2 + 8.8 * math.sqrt(max(share, 0.0))
 
@@ -185,11 +197,14 @@ def _arrow(
     sizes: Sizes,
     share: float,
     title: str,
+    *,
+    over: bool = False,
 ) -> Arrow:
     """Return the curve of one route.
 
     Forwards it leaves on the right and arrives on the left; to another band it leaves below and
-    arrives above (upwards: the reverse); what returns to an earlier column swings below.
+    arrives above (upwards: the reverse); what returns to an earlier column swings below, or `over`
+    the services.
     """
     (x0, y0), (x1, y1) = start, end
     wide, high = sizes.width, sizes.height
@@ -198,6 +213,10 @@ def _arrow(
         a, b = (x0 + wide, y0 + high / 2), (x1 - 4, y1 + high / 2)
         bend = (b[0] - a[0]) / 2
         first, second, turn = (a[0] + bend, a[1]), (b[0] - bend, b[1]), 90.0
+    elif back and over:
+        a, b = (x0 + wide * 0.85, y0), (x1 + wide * 0.15, y1 - 4)  # beside the label
+        depth = min(a[1], b[1]) - min(52.0, 0.9 * (sizes.row - high) + 12)
+        first, second, turn = (a[0], depth), (b[0], depth), 180.0
     elif back:
         a, b = (x0 + wide * 0.6, y0 + high), (x1 + wide * 0.4, y1 + high + 4)
         depth = max(a[1], b[1]) + min(52.0, 0.9 * (sizes.row - high) + 12)

@@ -7,7 +7,7 @@ import pytest
 
 import flownet as fn
 from flownet.view.layout import grid, layers
-from flownet.view.map import draw, fitted
+from flownet.view.map import draw, fitted, parts_of
 
 WIDTHS = [400, 800, 1280]
 
@@ -105,3 +105,31 @@ def test_the_widest_arrow_is_the_largest_flow():
 def test_a_text_is_cut_to_its_lines(text):
     lines = fitted(text, 100.0, 11.5, 2)
     assert 1 <= len(lines) <= 2
+
+
+def test_what_returns_from_above_another_service_does_not_pass_behind_it():
+    """Of two services in a column the upper one's return swings over, the lower one's below."""
+
+    def arrows(back_from):
+        network = fn.Network.from_dict({
+            "network": {"time_unit": "hour"},
+            "services": [
+                {"name": "door", "service_time": 0.2, "external_arrival_rate": 1.0},
+                {"name": "up", "service_time": 0.2},
+                {"name": "down", "service_time": 0.2},
+            ],
+            "routes": [
+                {"from": "door", "to": "up", "routing_probability": 0.5},
+                {"from": "door", "to": "down", "routing_probability": 0.5},
+                {"from": back_from, "to": "door", "routing_probability": 0.3},
+            ],
+        })  # fmt: skip
+        drawn = parts_of(fn.solve(network))
+        back = next(arrow for arrow in drawn.arrows if arrow.back)
+        return back.middle[1], {box.name: box.y for box in drawn.boxes}
+
+    ends = {name: arrows(name) for name in ("up", "down")}
+    upper = min(("up", "down"), key=lambda name: ends["up"][1][name])
+    lower = "down" if upper == "up" else "up"
+    assert ends[upper][0] < ends[upper][1][upper]
+    assert ends[lower][0] > ends[lower][1][lower]
