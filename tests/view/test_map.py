@@ -7,7 +7,7 @@ import pytest
 
 import flownet as fn
 from flownet.view.layout import grid, layers
-from flownet.view.map import draw, fitted, parts_of
+from flownet.view.map import draw, fitted
 
 WIDTHS = [400, 800, 1280]
 
@@ -124,7 +124,7 @@ def test_what_returns_from_above_another_service_does_not_pass_behind_it():
                 {"from": back_from, "to": "door", "routing_probability": 0.3},
             ],
         })  # fmt: skip
-        drawn = parts_of(fn.solve(network))
+        drawn = draw(fn.solve(network))
         back = next(arrow for arrow in drawn.arrows if arrow.back)
         return back.middle[1], {box.name: box.y for box in drawn.boxes}
 
