@@ -13,6 +13,8 @@ FAINT = 1e-13
 """Cells of less probability take the value of their neighbour."""
 LONGEST_TAIL = 1.0 - 1e-3
 """Largest ratio of the geometric tail beyond where a number is cut off."""
+STEP = 0.3
+"""Of a tail towards its new value, in logarithms: whole steps can swing for ever."""
 
 
 @njit
@@ -103,7 +105,8 @@ def _close(part: Part, space: Space, rates: Floats, close: Floats, p: Floats) ->
             ):
                 up[s] += rates[e] * p[i]
         if mass[s] > 0.0 and below > 0.0 and down[s] > 0.0:
-            close[s] = 1.0 - min((up[s] / below) / (down[s] / mass[s]), LONGEST_TAIL)
+            ratio = min((up[s] / below) / (down[s] / mass[s]), LONGEST_TAIL)
+            close[s] *= ((1.0 - ratio) / close[s]) ** STEP
 
 
 @njit

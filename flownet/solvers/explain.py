@@ -76,6 +76,7 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
         *_overload(solution),
         *calendar_strains(solution.compilation),
         *_turned_away_unseen(solution),
+        *_not_poisson(solution),
         *_near_critical(solution),
         *_near_full(solution),
         *_held_up_from_afar(solution),
@@ -131,6 +132,26 @@ def _turned_away_unseen(solution: Solution) -> list[str]:
         "can do no more; throughputs and losses hold, but the places there and on the way are "
         "fuller, and blocked for longer, than is shown: simulate them"
     ]
+
+
+def _not_poisson(solution: Solution) -> list[str]:
+    """Warn of arrivals whose scv the blocking method does not take in."""
+    if solution.method != "blocking":
+        return []
+    arrays = solution.compilation.arrays
+    comes = arrays.external_arrival_rate > 0
+    scv = np.where(comes, arrays.arrival_scv, 1.0)
+    lines = []
+    for position in np.flatnonzero((np.abs(scv - 1.0) > 1e-9).any(axis=1)).tolist():
+        own = scv[position]
+        most = float(own[np.argmax(np.abs(own - 1.0))])
+        way = "more" if most > 1 else "less"
+        lines.append(
+            f"arrivals at '{solution.network.label(solution.compilation.services[position])}' have "
+            f"an scv of {figure(most)} and are taken as Poisson: in truth {way} of them wait or "
+            "are turned away there; simulate where that matters"
+        )
+    return lines
 
 
 def _near_critical(solution: Solution) -> list[str]:

@@ -75,6 +75,7 @@ STRAINS: Final = {
     "upstream of a full one come out too short); docs/accuracy.md shows the error, a simulation "
     "the truth",
     "general_times": "service times that are not exponential enter by mean and scv only",
+    "poisson_arrivals": "arrivals from outside are taken as Poisson, whatever their arrival_scv",
     "mixed_classes": "classes share one chain a service, and its results by their flows",
 }
 """What a method simplifies, said of services."""
@@ -194,6 +195,8 @@ def _blocking_strains(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     general = (used & (np.abs(compiled.service_scv - 1) > 1e-9)).any(axis=1)
     strains = [("neighbours", -1)]
     strains += [("general_times", int(i)) for i in np.flatnonzero(general)]
+    bursty = (compiled.external_arrival_rate > 0) & (np.abs(compiled.arrival_scv - 1) > 1e-9)
+    strains += [("poisson_arrivals", int(i)) for i in np.flatnonzero(bursty.any(axis=1))]
     return strains + ([("mixed_classes", -1)] if used.shape[1] > 1 else [])
 
 

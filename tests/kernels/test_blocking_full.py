@@ -186,3 +186,26 @@ def test_a_busy_line_behind_a_door_is_not_taken_to_grow():
     found = fn.solve(network, "blocking").services.loc["scan"]
     load = found["load_ratio"]
     assert found["number_waiting"] == pytest.approx(load**2 / (1 - load), rel=0.02)
+
+
+def test_two_lines_without_limit_in_a_loop_have_their_product_form():
+    """Roomy doors block nobody: Jackson's network, with lines of c (rho/(1 - rho)) at one server.
+
+    A tail that swung between two lengths looked at rest after every other sweep: 38 were shown.
+    """
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "hour"},
+        "services": [
+            {"name": "a", "servers": 10, "waiting_room": 8, "service_time": 0.432,
+             "external_arrival_rate": 0.1036, "external_when_full": "wait_outside"},
+            {"name": "b", "servers": 1, "service_time": 1.639, "external_arrival_rate": 0.0518},
+        ],
+        "routes": [
+            {"from": "a", "to": "b"},
+            {"from": "b", "to": "a", "routing_probability": 0.7},
+        ],
+    })  # fmt: skip
+    found = fn.solve(network, "blocking", mode="full").services.loc["b"]
+    load = (0.1036 + 0.0518) / 0.3 * 1.639
+    assert found["load_ratio"] == pytest.approx(load, rel=1e-9)
+    assert found["number_present"] == pytest.approx(load / (1.0 - load), rel=1e-3)

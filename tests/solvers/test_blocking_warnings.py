@@ -1,4 +1,4 @@
-"""Who comes as a Poisson stream sees what there is on average (Wolff 1982, PASTA)."""
+"""What a Solution of a network with blocking says of itself: PASTA (Wolff 1982), arrivals."""
 
 import flownet as fn
 
@@ -35,3 +35,14 @@ def test_a_door_that_is_as_full_as_it_turns_away_says_nothing():
     door = solution.services.loc["door"]
     assert abs(door["loss_rate"] / 10.0 - door["probability_full"]) < 0.01
     assert not any("turned away, since" in text for text in solution.warnings)
+
+
+def test_arrivals_that_are_not_poisson_are_told():
+    """The method has no place for their scv; a simulation of scv 4 has more waiting outside."""
+    document = line(last=60).to_dict()
+    document["services"][0] |= {"arrival_scv": 4.0, "external_when_full": "wait_outside"}
+    solution = fn.solve(fn.Network.from_dict(document), "blocking", mode="compressed")
+    assert any("'door' have an scv of 4 and are taken as Poisson" in w for w in solution.warnings)
+    assert any("whatever their arrival_scv" in text for text in solution.assumptions)
+    plain = fn.solve(line(last=60), "blocking", mode="compressed")
+    assert not any("taken as Poisson" in text for text in plain.warnings + plain.assumptions)
