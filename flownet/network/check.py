@@ -55,10 +55,11 @@ def check_graph(graph: nx.DiGraph, *, complete: bool = True) -> list[Fault]:
     values, and not at all where a fault (or a route that could not be read: `complete` is false)
     changes where jobs go, since they would then report its echo.
     """
-    if len(graph) == 0:
-        return [Fault("network", "services", "", "at least one service is needed")]
     classes = _classes(graph)
     faults = check_network(graph.graph, classes)
+    if len(graph) == 0:
+        missing = Fault("network", "services", "", "at least one service is needed")
+        return [*faults, missing] if complete else faults
     for name, data in graph.nodes(data=True):
         faults += _check_service(str(name), data, classes, graph)
     for start, end, data in graph.edges(data=True):

@@ -121,7 +121,8 @@ class Network:
         graph, faults = graph_of_document(document)
         if faults:
             # what could be read is checked too, so that one look shows every fault
-            rest = check_graph(own_copy(graph), complete=False) if len(graph) else []
+            read = bool(graph.graph) or len(graph) > 0
+            rest = check_graph(own_copy(graph), complete=False) if read else []
             errors = [*faults, *(fault for fault in rest if fault.severity == "error")]
             raise NetworkError(errors)
         return cls(graph)

@@ -256,3 +256,9 @@ def test_a_document_that_contains_itself_is_refused():
     loop: dict = {"network": {"time_unit": "hour"}}
     loop["services"] = [{"name": "a", "service_time": 1.0, "origin": loop}]
     assert faults(loop)
+
+
+def test_a_document_without_services_still_tells_what_is_wrong_with_the_network():
+    with pytest.raises(fn.NetworkError) as caught:
+        fn.Network.from_dict({"network": {"time_unit": "fortnight"}, "services": []})
+    assert [fault.attribute for fault in caught.value.faults] == ["services", "time_unit"]
