@@ -99,7 +99,7 @@ def deadlock_rate(
     if not cyclic.any():
         return rate
     members, place = np.unique(np.concatenate([upper[cyclic], lower[cyclic]]), return_inverse=True)
-    start, end = np.split(place, 2)
+    start, end = np.split(place.astype(np.int32), 2)  # the shortest ways of scipy 1.13 ask for that
     if members.size > MOST_SERVICES:
         rate[members] = np.nan
         return rate

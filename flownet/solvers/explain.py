@@ -295,6 +295,7 @@ def _cycles(solution: Solution) -> NDArray[np.int32]:
     origin = np.repeat(np.arange(n * classes), first[1:] - first[:-1])
     pair = (origin // classes, arrays.route_to.astype(np.int64) // classes)
     routes = csr_array((np.ones(origin.size), pair), shape=(n, n))
+    routes.sum_duplicates()  # with a route twice, one of each class, scipy 1.13 looks on for ever
     found: NDArray[np.int32] = connected_components(routes, connection="strong")[1]
     return found
 
