@@ -153,10 +153,10 @@ class Plan:
     @cached_property
     def constraint_after(self) -> Finding:
         """Where the constraint is once the plan is carried out."""
-        from flownet.constraint.find import find_constraint
+        from flownet.constraint.find import finding_of
 
         goal = self.value_before.goal if self.value_before.goal in GOALS else "delay"
-        return find_constraint(self.after.network, goal, self.after.method)
+        return finding_of(self.after, goal)
 
     @cached_property
     def steps(self) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from flownet.kernels.blocking_full import COMPRESSED, FULL
 from flownet.network.model import ServiceName
 from flownet.solvers.goals import GoalValue
 from flownet.solvers.solution import Solution
-from flownet.solvers.solve import solve
+from flownet.solvers.solve import solve_alike
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ def _as_solved(
     told by it, so that its figures are those of the network's own solution.
     """
     quick = [each for each in judge.solutions if each.options.get("mode") == COMPRESSED]
-    whole = [solve(each.network, each.method) for each in quick]
+    whole = [solve_alike(each.network, each) for each in quick]
     if len(whole) == len(judge.solutions) and all(
         each.converged and each.options.get("mode") == FULL for each in whole
     ):
@@ -174,7 +174,7 @@ def _after(solution: Solution, changes: Mapping[ServiceName, LevelChange]) -> So
     )
     method = solution.method if whole or solution.method != "product_form" else "decomposition"
     changed = carried_out(solution.network, changes)
-    after = solve(changed, method, **solution.options)
+    after = solve_alike(changed, solution, method, **solution.options)
     if not after.converged:
         message = f"the network with the plan carried out could not be solved by '{method}'"
         raise UnconvergedError(message)

@@ -257,6 +257,28 @@ def find_constraint(
     """
     check_goal(goal)
     solution = solve(network, method, **options)
+    held = "mode" in options
+    return finding_of(solution, goal, uncertainty, seed, progress, mode_is_fixed=held)
+
+
+def finding_of(
+    solution: Solution,
+    goal: str,
+    uncertainty: Any = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    mode_is_fixed: bool = False,
+) -> Finding:
+    """Return where the constraint of a network is that has been solved; see `find_constraint`.
+
+    Raises
+    ------
+    ParameterError
+        Where the goal needs a price that the network does not give.
+    UnconvergedError
+        Where the network, or a changed copy of it, could not be solved.
+    """
     if not solution.converged:
         message = f"the network could not be solved by '{solution.method}': no finding can be given"
         raise UnconvergedError(message)
@@ -265,7 +287,7 @@ def find_constraint(
         relief = relief_of(solution, goal, value, progress)
     except UnconvergedError:
         other = in_compressed(solution)
-        if other is None or "mode" in options:
+        if other is None or mode_is_fixed:
             raise
         solution = other  # some change cannot be had in full: all is compared in the other mode
         value = goal_value(solution, goal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flownet.errors import Fault, MethodError, ParameterError, UnknownNameError
 from flownet.kernels.blocking_full import COMPRESSED
@@ -13,6 +13,8 @@ from flownet.network.values import nearest
 from flownet.solvers.calendars import calendar_strains
 from flownet.solvers.register import METHODS, Method, why_compressed
 from flownet.solvers.solution import Solution
+
+BY_NAME: Final = "asked for by name"
 
 
 def solve(network: Network, method: str = "auto", **options: Any) -> Solution:
@@ -68,6 +70,33 @@ def solve(network: Network, method: str = "auto", **options: Any) -> Solution:
     return solve_compilation(network, compile_network(network), method, **options)
 
 
+def solve_alike(network: Network, solution: Solution, method: str = "", **options: Any) -> Solution:
+    """Return the steady state of a network like one that was solved, by the same method.
+
+    Parameters
+    ----------
+    network : Network
+        What to solve.
+    solution : Solution
+        Of the network that it is like.
+    method : str
+        Another method, where the same one cannot take it.
+    **options
+        As for `solve`; those of `solution` are not taken over.
+
+    Raises
+    ------
+    UnknownNameError, MethodError, ParameterError
+        As `solve`.
+    """
+    by_name = solution.choice.startswith(BY_NAME)
+    why = BY_NAME if by_name else "as for the network that it is compared with"
+    if method not in {"", solution.method}:
+        why = f"'{solution.method}', {why}, does not take it"
+    compilation = compile_network(network)
+    return solve_compilation(network, compilation, method or solution.method, why=why, **options)
+
+
 def solve_compilation(
     network: Network,
     compilation: Compilation,
@@ -76,6 +105,7 @@ def solve_compilation(
     like: Measures | None = None,
     sharp: float | None = None,
     explained: bool = True,
+    why: str = "",
     **options: Any,
 ) -> Solution:
     """Return the steady state of arrays that were compiled before, or changed since.
@@ -94,6 +124,8 @@ def solve_compilation(
         The residual at which a method that iterates stops.
     explained : bool
         Whether the solution says why a mode was taken: one of many rows need not.
+    why : str
+        Why the method is taken, where nobody asked for it by its name.
     **options
         As for `solve`.
 
@@ -103,6 +135,7 @@ def solve_compilation(
         As `solve`.
     """
     chosen, choice = _choose(compilation, method, options)
+    choice = why or choice
     how: dict[str, Any] = {}
     if chosen.iterates:
         how = {} if sharp is None else {"tolerance": sharp}
@@ -146,7 +179,7 @@ def _choose(compilation: Compilation, name: str, options: dict[str, Any]) -> tup
     reasons = METHODS[name].reasons(compilation, **options)
     if reasons:
         raise MethodError(name, reasons)
-    return METHODS[name], "asked for by name"
+    return METHODS[name], BY_NAME
 
 
 def _check_options(name: str, known: tuple[str, ...], options: dict[str, Any]) -> None:

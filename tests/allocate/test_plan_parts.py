@@ -115,6 +115,15 @@ def test_how_says_by_what_the_plan_was_judged(clinic):
     assert plan.how.endswith("the full model is 'product_form' (exact)")
 
 
+def test_a_method_that_nobody_named_is_not_said_to_be_asked_for(clinic):
+    chosen = fn.reallocate(clinic, budget=100.0)
+    assert "asked for by name" not in chosen.explain()
+    assert "as for the network that it is compared with" in chosen.explain()
+    assert "asked for by name" not in chosen.constraint_after.explain()
+    named = fn.reallocate(clinic, budget=100.0, method="decomposition")
+    assert "decomposition, approximate; asked for by name" in named.explain()
+
+
 def test_worth_of_servers_under_blocking_by_solving_again():
     services = [
         {"name": "ward", "service_time": 4.0, "servers": 12, "external_arrival_rate": 2.0,
