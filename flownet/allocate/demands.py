@@ -113,7 +113,7 @@ def read_risk(risk: Any) -> Risk:
     0.8
     """
     kind, level = risk if isinstance(risk, (tuple, list)) and len(risk) == 2 else (risk, _LEVEL)
-    if kind not in RISKS:
+    if not isinstance(kind, str) or kind not in RISKS:
         known = ", ".join(RISKS)
         _refuse("risk", kind, f"is not known; known are {known}{nearest(kind, RISKS)}")
     numeric = isinstance(level, (int, float)) and not isinstance(level, bool)

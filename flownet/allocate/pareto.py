@@ -50,9 +50,10 @@ class ParetoFront:
         first, last = self.table.iloc[0], self.table.iloc[-1]
         a, b = self.goals
         ends = [f"{a} {figure(row[a])} with {b} {figure(row[b])}" for row in (first, last)]
+        count = "1 plan" if len(self.plans) == 1 else f"{len(self.plans)} plans"
         proof = "each proven to the gap" if self.exact else "found by search, without proof"
         return "\n".join([
-            f"ParetoFront: {len(self.plans)} plans between '{a}' and '{b}'",
+            f"ParetoFront: {count} between '{a}' and '{b}'",
             f"  from {ends[0]} to {ends[1]}",
             f"  {proof}",
         ])  # fmt: skip

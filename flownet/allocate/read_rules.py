@@ -11,7 +11,8 @@ import numpy as np
 from flownet.allocate.exchanges import Exchanges, check_money
 from flownet.allocate.levers import DIVISIBLE, Levers
 from flownet.allocate.search import Rules
-from flownet.allocate.terms import Reader, Terms
+from flownet.allocate.term_reader import Reader
+from flownet.allocate.terms import Terms
 from flownet.errors import ParameterError
 from flownet.kernels.compiled import Floats
 from flownet.solvers.solution import Solution

@@ -17,9 +17,10 @@ from flownet.allocate.judge import Judge
 from flownet.allocate.levers import read_levers
 from flownet.allocate.proposal import Progress, Search
 from flownet.allocate.read_rules import read_rules
+from flownet.allocate.read_terms import read_terms
 from flownet.allocate.search import Rules
 from flownet.allocate.task import Task, propose
-from flownet.allocate.terms import no_terms, read_terms
+from flownet.allocate.terms import no_terms
 from flownet.constraint.differences import few_places
 from flownet.errors import Fault, InputError, ParameterError, UnconvergedError
 from flownet.kernels.blocking_full import COMPRESSED, FULL
@@ -27,7 +28,7 @@ from flownet.network.model import Network
 from flownet.network.values import shown
 from flownet.programs import choose_solver
 from flownet.solvers.solution import Solution
-from flownet.solvers.solve import solve
+from flownet.solvers.solve import solve, solve_alike
 
 
 class Gathered:
@@ -97,8 +98,7 @@ def task_of(
     with gathered:
         moves = check_exchanges(exchanges, names)
     with gathered:
-        organisations = [network.organisation(name) for name in names]
-        asked = read_terms(names, organisations, network.classes, **terms)
+        asked = read_terms(network, **terms)
     with gathered:
         manner = read_manner(integer, gap, time_limit, solver, progress)
     with gathered:
@@ -131,7 +131,7 @@ def task_of(
 def _solved(network: Network, method: str) -> Solution:
     solution = solve(network, method)
     if solution.options.get("mode") == FULL and not few_places(solution):
-        solution = solve(network, solution.method, mode=COMPRESSED)
+        solution = solve_alike(network, solution, mode=COMPRESSED)
     if not solution.converged:
         message = f"the network could not be solved by '{solution.method}': no plan can be given"
         raise UnconvergedError(message)

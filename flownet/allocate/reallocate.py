@@ -85,10 +85,11 @@ def reallocate(
         Servers change by multiples of this, everywhere or by service.
     protect : float or mapping, optional
         By how many delayed jobs an organisation may become worse off: every one, or by name.
-    targets : mapping, optional
+    targets : mapping, str, or sequence of these, optional
         {service: {measure: at most}} with waiting_time, response_time, wait_probability,
         utilization, occupancy, loss_probability (a level, or {servers: level} by size), and
-        {"network": {"within": (time, share)}} for the share of jobs that leave within a time.
+        {"network": {"within": (time, share)}} for the share of jobs that leave within a time; or
+        in words, as for `goal_seek`: 'occupancy at Ward <= 92 %', 'within 4 >= 95 %', 'p95 <= 4'.
     scenarios : sequence or mapping, optional
         Demands that one plan is for: networks or `Scenario`, each alone or as (scenario, weight).
         The network itself counts only if it is among them.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +11,8 @@ import pandas as pd
 
 from flownet.allocate import words
 from flownet.allocate.plan import Plan
-from flownet.errors import InputError, ReadError
+from flownet.errors import Fault, InputError
+from flownet.readers.text import json_of, read_text, toml_of
 from flownet.solvers.goals import GoalValue
 from flownet.solvers.solution import Solution
 from flownet.solvers.tables import records
@@ -26,6 +25,8 @@ _TABLES: Final = {
     "scenarios": ("scenario", ["weight", "before", "after", "growth_before", "growth_after"]),
 }
 _TEXTS: Final = {"action", "sentence", "organisation", "measure"}
+_LARGEST: Final = 200_000_000
+"""Bytes: a longer file is no plan."""
 _NUMBERS: Final = ("budget", "gain_promised", "gap", "bound", "spent")
 
 
@@ -77,12 +78,21 @@ def plan_of_values(document: Mapping[str, Any]) -> Plan:
     Raises
     ------
     InputError
-        Where parts are missing.
+        Where parts are missing, or are not what they should be.
     """
     parts = ("goal", "aims", *_NUMBERS, "changes", "value_before", "value_after", "before", "after")
     missing = [key for key in parts if key not in document]
     if missing:
         raise InputError(f"not a plan: {', '.join(missing)} missing")
+    try:
+        return _plan_of(document)
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not a plan: {type(error).__name__}: {error}") from error
+
+
+def _plan_of(document: Mapping[str, Any]) -> Plan:
     before, after = (Solution.from_dict(document[key]) for key in ("before", "after"))
     names = {str(name): name for name in before.network.services}
     tables: dict[str, Any] = {
@@ -138,11 +148,8 @@ def without_none(value: Any) -> Any:
 
 def read_plan(path: Path) -> Plan:
     """Return the plan of a JSON or TOML file; see `Plan.read`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ReadError(f"{path.name} is not a plan in JSON or TOML: {error}") from error
+    read, where = (toml_of if path.suffix == ".toml" else json_of), f"file '{path.name}'"
+    document = read(read_text(path, _LARGEST), where)
     if not isinstance(document, Mapping):
-        raise InputError("not a plan: the file holds no table")
+        raise InputError([Fault(where, "", "", "is no plan: it holds no table")])
     return plan_of_values(document)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flownet.cli import describe, improve, shell, solving, studies
+from flownet.cli import describe, fronts, improve, shell, solving, studies
 from flownet.cli.shell import app
 
 __all__ = ["app", "main"]
@@ -14,6 +14,8 @@ for function in (
     describe.estimate,
     improve.find,
     improve.reallocate,
+    fronts.pareto,
+    fronts.budget_curve,
     solving.compare,
     studies.study,
     studies.sweep,

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import flownet
-from flownet.errors import FlownetError, MethodError, UnconvergedError, UnknownNameError
+from flownet.errors import (
+    FlownetError,
+    InputError,
+    MethodError,
+    ReadError,
+    UnconvergedError,
+    UnknownNameError,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,11 +124,16 @@ def read(file: str, routes: Path | None, time_unit: str | None) -> Network:
 
 
 def scenario_of(path: Path) -> Scenario:
-    """Return the scenario of a TOML file."""
+    """Return the scenario of a TOML file; what is wrong with it is told with the file's name."""
     from flownet.readers.text import read_text
     from flownet.study.scenario import Scenario
 
-    return Scenario.from_toml(read_text(path, 10_000_000))
+    text = read_text(path, 10_000_000)
+    try:
+        return Scenario.from_toml(text)
+    except InputError as error:
+        faults = [replace(each, where=f"file '{path.name}', {each.where}") for each in error.faults]
+        raise ReadError(faults, path.name) from error
 
 
 @contextmanager

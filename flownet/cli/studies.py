@@ -73,7 +73,7 @@ def sweep(
     ] = None,
     sampling: Annotated[str, typer.Option(help="sobol or latin_hypercube.")] = "sobol",
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     output: Annotated[
         Path | None, typer.Option("--out", help="A folder for the rows; resumed where it stopped.")
     ] = None,
@@ -91,7 +91,12 @@ def sweep(
     from flownet.study.sweep import sweep as run
     from flownet.view.text import table_text
 
-    design: dict[str, Any] = dict(axis_of(text) for text in vary)
+    design: dict[str, Any] = {}
+    for name, values in map(axis_of, vary):
+        if name in design:
+            message = f"'{name}' is varied twice"
+            raise typer.BadParameter(message)
+        design[name] = values
     if samples is not None:
         design = {name: (values[0], values[-1]) for name, values in design.items()}
     network = read(file, routes, time_unit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,7 @@ from flownet.network.attributes import NETWORK, ROUTE, SERVICE
 from flownet.network.model import Network
 from flownet.readers.flat import flatten, number_of, unflatten, value_of
 from flownet.readers.pathsimr import is_pathsimr, read_pathsimr
-from flownet.readers.text import read_rows, read_text, write_whole
+from flownet.readers.text import json_of, read_rows, read_text, toml_of, write_whole
 
 LARGEST_DOCUMENT: Final = 200_000_000
 FORMATS: Final = (".toml", ".json", ".graphml", ".csv", "a folder with services.csv and routes.csv")
@@ -73,16 +72,21 @@ def read_document(
     """
     source = Path(path)
     if source.is_dir():
-        return _with_unit(_read_tables(source / "services.csv", source / "routes.csv"), time_unit)
+        beside = source / "routes.csv" if routes is None else Path(routes)
+        tables = _read_tables(source / "services.csv", beside, asked=routes is not None)
+        return _with_unit(tables, time_unit)
     suffix = source.suffix.lower()
     if suffix == ".csv":
         if is_pathsimr(source):
             return read_pathsimr(source, None if routes is None else Path(routes), time_unit)
         beside = source.with_name("routes.csv") if routes is None else Path(routes)
-        return _with_unit(_read_tables(source, beside), time_unit)
+        return _with_unit(_read_tables(source, beside, asked=routes is not None), time_unit)
     reader = _READERS.get(suffix)
     if reader is None:
         message = f"has no known format; known are {', '.join(FORMATS)}"
+        raise ReadError([Fault(f"file '{source.name}'", "", "", message)], source.name)
+    if routes is not None:
+        message = f"holds its routes itself: '{Path(routes).name}' can only stand beside a .csv"
         raise ReadError([Fault(f"file '{source.name}'", "", "", message)], source.name)
     return _with_unit(reader(source), time_unit)
 
@@ -135,28 +139,17 @@ def _with_unit(document: dict[str, Any], time_unit: str | None) -> dict[str, Any
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(read_text(path, LARGEST_DOCUMENT))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _unreadable(path, "TOML", error) from error
+    return toml_of(read_text(path, LARGEST_DOCUMENT), f"file '{path.name}'")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_text(path, LARGEST_DOCUMENT))
-    except (json.JSONDecodeError, RecursionError, ValueError) as error:
-        raise _unreadable(path, "JSON", error) from error
+    content = json_of(read_text(path, LARGEST_DOCUMENT), f"file '{path.name}'")
     if isinstance(content, dict) and "nodes" in content:
         return _from_node_link(content, path)
     if not isinstance(content, dict):
         message = "must hold an object with network, services and routes"
         raise ReadError([Fault(f"file '{path.name}'", "", "", message)], path.name)
     return content
-
-
-def _unreadable(path: Path, kind: str, error: BaseException) -> ReadError:
-    detail = str(error) or type(error).__name__
-    return ReadError([Fault(f"file '{path.name}'", "", "", f"is not {kind}: {detail}")], path.name)
 
 
 def _node_link(network: Network) -> dict[str, Any]:
@@ -221,7 +214,9 @@ def _read_graphml(path: Path) -> dict[str, Any]:
     try:
         graph = nx.parse_graphml(text)
     except Exception as error:  # networkx and the XML parser raise errors of many families
-        raise _unreadable(path, "GraphML", error) from error
+        detail = str(error) or type(error).__name__
+        where = f"file '{path.name}'"
+        raise ReadError([Fault(where, "", "", f"is not GraphML: {detail}")], path.name) from error
     if not graph.is_directed() or graph.is_multigraph():
         message = "must hold a directed graph with at most one route a pair"
         raise ReadError([Fault(f"file '{path.name}'", "", "", message)], path.name)
@@ -250,8 +245,11 @@ def _parsed(data: dict[str, Any], attributes: Any) -> dict[str, Any]:
     }
 
 
-def _read_tables(services: Path, routes: Path) -> dict[str, Any]:
-    """Return the document of two tables; ``network.x`` and ``classes.x.y`` are of the whole."""
+def _read_tables(services: Path, routes: Path, *, asked: bool = False) -> dict[str, Any]:
+    """Return the document of two tables; ``network.x`` and ``classes.x.y`` are of the whole.
+
+    A table of routes that was not `asked` for by name may be missing.
+    """
     rows = read_rows(services)
     whole: dict[str, Any] = {"network": {}, "classes": {}}
     listed = []
@@ -266,9 +264,8 @@ def _read_tables(services: Path, routes: Path) -> dict[str, Any]:
     document = {"network": whole["network"], "services": listed}
     if whole["classes"]:
         document["classes"] = whole["classes"]
-    document["routes"] = (
-        [unflatten(_parsed(row, ROUTE)) for row in read_rows(routes)] if routes.exists() else []
-    )
+    given = read_rows(routes) if asked or routes.exists() else []
+    document["routes"] = [unflatten(_parsed(row, ROUTE)) for row in given]
     return document
 
 

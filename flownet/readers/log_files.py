@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.parsers import expat
 
-from flownet.errors import Fault, ReadError
+from flownet.errors import Fault, InputError, ReadError
 from flownet.network.values import shown
 from flownet.readers.extras import library
 
@@ -147,6 +147,8 @@ def _from_csv(path: Path, look: Look) -> pd.DataFrame:
     except UnicodeDecodeError as error:
         message = f"is not UTF-8: {error.reason} {error.object[error.start : error.start + 1]!r}"
         raise _refused(path.name, f"{message}; save it as CSV in UTF-8") from error
+    except InputError:  # of the columns that were asked for
+        raise
     except (ValueError, OSError, EOFError) as error:  # pandas' parser errors are ValueErrors
         detail = str(error).splitlines()[0]
         raise _refused(path.name, f"is not a table of text: {detail}") from error

@@ -8,8 +8,6 @@ which a patient keeps the bed. Its calendar gives capacity and external arrivals
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import Any, Final
 
 from flownet.errors import Fault, ReadError
 from flownet.network.distributions import LawError, law_from_table
-from flownet.readers.text import read_text
+from flownet.readers.text import csv_table, read_text
 
 UNLIMITED: Final = 999.0
 """PathSimR's users write 999, 9999 or Inf for a queue without limit."""
@@ -35,12 +33,9 @@ LAWS: Final = {
 
 
 def _table(path: Path) -> list[list[str]]:
-    text = read_text(path, LARGEST)
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text))]
-    except csv.Error as error:
-        raise ReadError([Fault(f"file '{path.name}'", "", "", f"is not CSV: {error}")]) from error
-    return [row for row in rows if any(row)]
+    rows = csv_table(read_text(path, LARGEST), f"file '{path.name}'")
+    stripped = [[cell.strip() for cell in row] for row in rows]
+    return [row for row in stripped if any(row)]
 
 
 def is_pathsimr(path: Path) -> bool:

@@ -13,10 +13,10 @@ import numpy as np
 from flownet.errors import Fault, InputError, ParameterError, UnconvergedError
 from flownet.kernels.compiled import Floats
 from flownet.network.model import Network
-from flownet.study.measures import Reading
+from flownet.solvers.measures import Reading
+from flownet.solvers.target import Target
 from flownet.study.parameters import Parameter, as_parameters
 from flownet.study.sweep_rows import Job, solve_values
-from flownet.study.target import Target
 from flownet.study.variation import Variation
 
 COUNTED: Final = ("servers", "capacity", "waiting_room")

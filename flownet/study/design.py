@@ -265,15 +265,24 @@ def axis_of(text: str) -> tuple[str, list[float]]:
 
 def _number(text: str) -> float:
     value = float(text)
+    if not math.isfinite(value):
+        message = f"'{text.strip()}' is not finite"
+        raise ValueError(message)
     return int(value) if value == int(value) and text.strip().lstrip("-").isdigit() else value
 
 
 def _between(low: float, high: float, count: list[float]) -> list[float]:
+    message = ""
     if len(count) > 1 or not low < high:
         message = "the lower end comes first"
+    elif count and not (isinstance(count[0], int) and 2 <= count[0] <= MOST):
+        message = f"the third figure is how many values, 2 to {MOST:,}"
+    elif not count and high - low >= MOST:
+        message = f"that would be more than {MOST:,} values"
+    if message:
         raise ValueError(message)
     if count:
-        return [float(v) for v in np.linspace(low, high, max(int(count[0]), 2))]
+        return [float(v) for v in np.linspace(low, high, int(count[0]))]
     if isinstance(low, int) and isinstance(high, int):
         return list(range(low, high + 1))
     return [low, high]

@@ -12,11 +12,11 @@ from flownet.errors import Fault, ParameterError
 from flownet.network.model import Network
 from flownet.solvers.solution import Solution
 from flownet.solvers.tables import records
+from flownet.solvers.target import Target, as_target
 from flownet.study.bracketing import COUNTED, Search, line_of
 from flownet.study.parameters import Parameter
 from flownet.study.scenario import Scenario
 from flownet.study.sweep_rows import Job, solve_values
-from flownet.study.target import Target, as_target
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +173,7 @@ def goal_seek(
     >>> found.value, bool(fn.queues.erlang_c(11, 8.0) > 0.2 >= fn.queues.erlang_c(12, 8.0))
     (12.0, True)
     """
-    wanted = as_target(target, network)
+    wanted = as_target(target, network, "goal_seek")
     line = line_of(network, along, whole)
     if between is not None and not _is_bracket(between):
         message = "must be two finite numbers, the lower first"

@@ -10,8 +10,8 @@ from flownet.errors import Fault, UnknownNameError
 from flownet.network.attributes import ROUTE, SERVICE, Attribute
 from flownet.network.model import Network, ServiceName
 from flownet.network.values import nearest
+from flownet.solvers.measures import split
 from flownet.study.changes import EVERY, Change
-from flownet.study.measures import split
 
 NUMBERS = ("number", "probability", "whole")
 

@@ -14,8 +14,8 @@ from flownet.errors import Fault, ParameterError, UnknownNameError
 from flownet.kernels.compiled import Booleans, Floats, Integers
 from flownet.network.values import nearest
 from flownet.solvers.goals import GOALS
+from flownet.solvers.measures import Better, Measure
 from flownet.solvers.tables import records
-from flownet.study.measures import Better, Measure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flownet.display import html_of_text
-from flownet.errors import Fault, NetworkError, ParameterError
+from flownet.errors import Fault, NetworkError, ParameterError, ReadError
 from flownet.network.model import Network
 from flownet.study.carry_out import CARRIED_OUT
 from flownet.study.changes import Change
@@ -239,7 +239,9 @@ class Scenario:
             unknown = ", ".join(sorted(map(str, set(row) - FIELDS)))
             missing = ", ".join(sorted({"kind", "target"} - set(row)))
             if unknown or missing:
-                message = f"has unknown keys ({unknown})" if unknown else f"lacks {missing}"
+                known = ", ".join(sorted(FIELDS))
+                message = f"has unknown keys ({unknown}); known are {known}"
+                message = message if unknown else f"lacks {missing}"
                 raise ParameterError([Fault(f"change {number}", "", "", message)])
         return cls(document["name"], tuple(Change(**row) for row in rows))
 
@@ -258,12 +260,12 @@ class Scenario:
         ParameterError
             Where the text is not TOML, or not a scenario.
         """
-        import tomllib
+        from flownet.readers.text import toml_of
 
         try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ParameterError([Fault("scenario", "", "", f"is not TOML: {error}")]) from error
+            document = toml_of(text, "scenario")
+        except ReadError as error:
+            raise ParameterError(error.faults) from error
         return cls.from_dict(document)
 
     def __str__(self) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 from flownet.errors import Fault, FlownetError, ParameterError
 from flownet.execute import Progress, shown, stream
 from flownet.network.model import Network
+from flownet.solvers.measures import SYSTEM, Measure, Reading, as_measures
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
-from flownet.study.measures import SYSTEM, Measure, Reading, as_measures
 from flownet.study.scenario import Scenario
 from flownet.study.study_result import BASELINE, StudyResult
 from flownet.study.sweep_rows import FAILURES, said

@@ -12,10 +12,10 @@ from flownet.display import figure, html_of_text
 from flownet.errors import Fault, MissingExtraError, ParameterError, UnknownNameError
 from flownet.network.values import nearest
 from flownet.solvers.goals import GOALS, goal_value
+from flownet.solvers.measures import Measure, as_measures
 from flownet.solvers.solution import Solution
 from flownet.solvers.tables import UNITS, records, unit_of
 from flownet.study.compare import Comparison, compare
-from flownet.study.measures import Measure, as_measures
 from flownet.study.ranking import Front, Objective, Tornado, front, objective, tornado
 from flownet.study.scenario import Scenario
 

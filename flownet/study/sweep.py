@@ -12,10 +12,10 @@ from flownet.errors import Fault, FlownetError, ParameterError
 from flownet.execute import Progress, shown, stream
 from flownet.kernels.compiled import Floats, Integers, Measures
 from flownet.network.model import Network
+from flownet.solvers.measures import SYSTEM, Measure, as_measures
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve
 from flownet.study.design import Design, as_design
-from flownet.study.measures import SYSTEM, Measure, as_measures
 from flownet.study.neighbours import neighbourhoods
 from flownet.study.parameters import as_parameters
 from flownet.study.ranking import GROWTH

@@ -14,9 +14,9 @@ from flownet.display import figure, html_of_text
 from flownet.errors import Fault, MissingExtraError, ParameterError
 from flownet.kernels.compiled import Floats
 from flownet.network.model import Network
+from flownet.solvers.measures import Measure, as_measures
 from flownet.solvers.tables import records
 from flownet.study.design import Design
-from flownet.study.measures import Measure, as_measures
 from flownet.study.parameters import Parameter, as_parameters
 from flownet.study.ranking import Front, Objective, Tornado, front, objective, tornado
 from flownet.study.scenario import Scenario

@@ -9,9 +9,9 @@ import numpy as np
 
 from flownet.errors import FlownetError
 from flownet.kernels.compiled import Floats, Integers, Measures
+from flownet.solvers.measures import Measure, Reading
 from flownet.solvers.solution import Solution
 from flownet.solvers.solve import solve_compilation
-from flownet.study.measures import Measure, Reading
 from flownet.study.neighbours import inside_out, nearest_of, scaled
 from flownet.study.variation import Variation
 

@@ -14,8 +14,8 @@ from flownet.display import figure, html_of_text
 from flownet.errors import Fault, ParameterError
 from flownet.network.model import Network
 from flownet.solvers.intervals import HALFWIDTH
+from flownet.solvers.measures import as_measures
 from flownet.solvers.simulation import Simulation
-from flownet.study.measures import as_measures
 from flownet.study.scenario import Scenario
 from flownet.study.xmr import SIGMA, XmR, xmr
 

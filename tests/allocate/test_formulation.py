@@ -13,6 +13,7 @@ import highspy
 import numpy as np
 import pytest
 
+import flownet as fn
 from flownet.allocate import formulation as form
 from flownet.allocate import formulation_goals as goals
 from flownet.allocate import formulation_terms as term_rows
@@ -21,7 +22,7 @@ from flownet.allocate.exchanges import check_exchanges
 from flownet.allocate.formulation import Model
 from flownet.allocate.linearise import Cuts
 from flownet.allocate.problem import AllocationProblem, Flows, check_problem
-from flownet.allocate.terms import read_terms
+from flownet.allocate.read_terms import read_terms
 from flownet.programs import Program
 from flownet.programs.by_pulp import PULP_4
 
@@ -41,9 +42,14 @@ def no_curve(*_):
 
 
 def terms_of_all_kinds():
+    organisations = ("Trust", "Trust", "Council")
+    services = [
+        {"name": name, "organisation": each, "service_time": 1.0, "external_arrival_rate": 1.0}
+        for name, each in zip(NAMES, organisations, strict=True)
+    ]
+    network = fn.Network.from_dict({"network": {"time_unit": "hour"}, "services": services})
     return read_terms(
-        NAMES,
-        ["Trust", "Trust", "Council"],
+        network,
         budgets={"nurses": {"limit": 12, "use": {"ED": 2, "Ward": 0.5}}},
         groups={"medicine": {"services": ["ED", "Ward"], "min": 8, "max": 12}},
         max_changed=2,

@@ -90,6 +90,7 @@ def test_a_solver_by_name(clinic):
         ({"gap": math.nan}, "gap"),
         ({"time_limit": 0.0}, "seconds above 0"),
         ({"risk": "luck"}, "not known"),
+        ({"risk": ["cvar"]}, "not known"),
         ({"risk": ("cvar", 1.0)}, "below 1"),
         ({"scenarios": []}, "at least one"),
         ({"max_changed": -1}, "whole number"),

@@ -47,3 +47,9 @@ def test_estimate_says_what_is_wrong(tmp_path):
     result = run("estimate", path)
     assert result.exit_code == 1
     assert "is empty" in result.stderr
+
+
+def test_a_column_that_is_not_there_is_named(log):
+    result = run("estimate", log, "--case", "patient")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("event log, case = 'patient': is no column")

@@ -71,7 +71,9 @@ def test_flat_tables_go_round():
     ("name", "content", "says"),
     [
         ("n.toml", "[network", "is not TOML"),
+        ("n.toml", f"x = {'9' * 5000}", "is not TOML"),
         ("n.json", "{", "is not JSON"),
+        ("n.json", '{"network": {}, "services": [], "services": []}', "services: stands twice"),
         ("n.json", "[" * 100_000, "is not JSON"),
         ("n.json", "[]", "must hold an object"),
         ("n.json", '{"nodes": 3}', "node-link"),
@@ -90,6 +92,29 @@ def test_damaged_files_are_named(tmp_path, name, content, says):
     (tmp_path / name).write_text(content)
     with pytest.raises(fn.FlownetError, match=says):
         fn.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path, sign, encoding):
+    rows = "name,service_time,external_arrival_rate\r\nwärd,1.5,0.5\r\n".replace(",", sign)
+    (tmp_path / "services.csv").write_bytes(rows.encode(encoding))
+    network = fn.read(tmp_path / "services.csv", time_unit="day")
+    assert network.graph.nodes["wärd"]["service_time"] == 1.5
+
+
+def test_a_table_in_another_encoding_says_how_to_save_it(tmp_path):
+    (tmp_path / "services.csv").write_bytes("name\nwärd\n".encode("latin-1"))
+    with pytest.raises(fn.FlownetError, match="save it as UTF-8 text"):
+        fn.read(tmp_path / "services.csv")
+
+
+def test_routes_that_are_asked_for_must_be_there(tmp_path):
+    table = tmp_path / "services.csv"
+    table.write_text("name,service_time,external_arrival_rate\na,1,0.5\n")
+    assert not fn.read(table, time_unit="day").graph.edges
+    with pytest.raises(fn.FlownetError, match=r"'ruotes\.csv': does not exist"):
+        fn.read(table, tmp_path / "ruotes.csv", time_unit="day")
 
 
 def test_missing_binary_and_huge_files_are_named(tmp_path):

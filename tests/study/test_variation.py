@@ -6,7 +6,7 @@ import pytest
 import flownet as fn
 from flownet.errors import InputError, UnknownNameError
 from flownet.network.compile import compile_network
-from flownet.study.measures import Reading, as_measures
+from flownet.solvers.measures import Reading, as_measures
 from flownet.study.parameters import as_parameters
 from flownet.study.variation import LongWay, Variation
 

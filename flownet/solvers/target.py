@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from flownet.errors import Fault, ParameterError
 from flownet.network.model import Network
-from flownet.study.measures import Measure, as_measures
+from flownet.solvers.measures import Measure, as_measures
 
 SHARES: Final = {
     "within", "occupancy", "utilization", "wait_probability", "probability_full",
@@ -43,10 +43,19 @@ class Target:
         return value <= self.bound if self.sign == "<=" else value >= self.bound
 
 
-def as_target(given: str | Target, network: Network) -> Target:
+def as_target(given: str | Target, network: Network, where: str = "target") -> Target:
     """Return the target that a text says.
 
     ``within 4 >= 95 %``, ``wait_probability at Ward <= 1 in 20``, ``occupancy at Ward <= 0.92``.
+
+    Parameters
+    ----------
+    given : str or Target
+        A measure, a sign and a number.
+    network : Network
+        Whose services and classes the measure names.
+    where : str
+        Who asks: begins what an error says.
 
     Raises
     ------
@@ -68,14 +77,14 @@ def as_target(given: str | Target, network: Network) -> Target:
     bound = _number(parts[3]) if parts else math.nan
     if parts is None or math.isnan(bound):
         message = "must be a measure, <= or >=, and a number: 'within 4 >= 95 %'"
-        raise ParameterError([Fault("goal_seek", "target", f"'{given}'", message)])
+        raise ParameterError([Fault(where, "target", f"'{given}'", message)])
     (measure,) = as_measures(parts[1], network)
     sign: Literal["<=", ">="] = "<=" if SIGNS[parts[2]] == "<=" else ">="
     most = 1.0 if measure.name in SHARES else math.inf
     if not (0.0 <= bound <= most and math.isfinite(bound)):
         range_of = "between 0 and 100 %" if most == 1.0 else "a finite number of at least 0"
         message = f"must be {range_of}: nothing else says anything of {measure.text}"
-        raise ParameterError([Fault("goal_seek", "target", f"'{given}'", message)])
+        raise ParameterError([Fault(where, "target", f"'{given}'", message)])
     return Target(given, measure, sign, bound)
 
 
