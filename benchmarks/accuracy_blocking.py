@@ -152,7 +152,15 @@ def _in_two_classes(random: np.random.Generator, network: CompiledNetwork) -> Co
     parameters[:, 1, 0] *= longer
     spread = {
         name: np.repeat(getattr(network, name), 2, axis=1)
-        for name in ("priority", "service_scv", "arrival_scv", "patience", "service_family")
+        for name in (
+            "priority",
+            "service_scv",
+            "arrival_scv",
+            "patience",
+            "service_family",
+            "external_entry_priority",
+            "external_places_left_free",
+        )
     }
     return network._replace(
         **spread,
@@ -169,6 +177,8 @@ def _in_two_classes(random: np.random.Generator, network: CompiledNetwork) -> Co
         holds_server=np.concatenate(
             [network.holds_server[first[i] : first[i + 1]] for i in range(n) for _ in (0, 1)]
         ) if routes else network.holds_server,
+        entry_priority=doubled(network.entry_priority, 1.0),
+        places_left_free=doubled(network.places_left_free, 1.0),
     )  # fmt: skip
 
 

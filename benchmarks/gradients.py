@@ -44,6 +44,8 @@ def layered(size: int) -> CompiledNetwork:
         route_probability=np.full(len(pairs), 0.45),
         transfer_delay=np.zeros(len(pairs)),
         holds_server=np.zeros(len(pairs), dtype=np.bool_),
+        entry_priority=np.ones(len(pairs), dtype=np.int64),
+        places_left_free=np.zeros(len(pairs), dtype=np.int64),
         capacity=base.servers + 2.0,
         external_when_full=np.full(size, LOST),
     )

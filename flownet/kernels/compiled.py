@@ -76,6 +76,14 @@ class CompiledNetwork(NamedTuple):
     """(m,) mean time between leaving the one and asking for a place at the other."""
     holds_server: Booleans
     """(m,) whether the server is held during the transfer delay."""
+    entry_priority: Integers
+    """(m,) rank among those who wait for a place at the end of the route, the smallest first."""
+    places_left_free: Integers
+    """(m,) jobs of the route find its end full where no more places than these are free."""
+    external_entry_priority: Integers
+    """(n, R) the same rank of jobs from outside."""
+    external_places_left_free: Integers
+    """(n, R) the same places of jobs from outside."""
     service_family: Integers
     """(n, R) the law of the service time, one of the codes above."""
     service_parameters: Floats

@@ -38,6 +38,7 @@ from flownet.kernels.decomposition_waits import (
 )
 from flownet.kernels.traffic import BROKEN, find_traps, reachable_states
 from flownet.kernels.traffic_solvers import route_sources
+from flownet.kernels.turns import keeping_free
 
 ROUNDS = 60
 SETTLED = 1e-11
@@ -199,8 +200,8 @@ def decomposition_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
         ``wait_outside``: jobs from outside would wait outside for a place. ``patience_at_ps``:
         nobody waits where all share, so nobody can give up waiting. ``overflow_loop``: what
         overflows here can come back here by overflow alone. ``preemptive``: jobs are interrupted
-        there. ``trap``: a set of states, this
-        service first, that jobs enter and never leave.
+        there. ``places_left_free``: some find it full before others do. ``trap``: a set of
+        states, this service first, that jobs enter and never leave.
     """
     reached = reachable_states(compiled)
     classes = reached.shape[1]
@@ -230,6 +231,7 @@ def decomposition_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
         "wait_outside": finite & outside & (compiled.external_when_full == WAIT_OUTSIDE),
         "overflow_loop": looping,
         "patience_at_ps": shares & patient & np.isfinite(compiled.servers),
+        "places_left_free": keeping_free(compiled) & reached.any(axis=1),
     }
     reasons = [(code, int(i)) for code, where in found.items() for i in np.flatnonzero(where)]
     traps = [trap for trap in find_traps(compiled) if reached.reshape(-1)[trap].any()]

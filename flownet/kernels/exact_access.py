@@ -28,6 +28,7 @@ from flownet.kernels.exact_tables import (
     ROUTE_COLUMNS,
     ROUTE_RATE_AT,
     ROUTE_RATES,
+    ROUTES,
     SERVICE_AT,
     SERVICE_COLUMNS,
     STATE,
@@ -66,11 +67,10 @@ def of_kind(t: Integers, kind: int, column: int) -> int:
 
 
 @njit
-def kind_of(t: Integers, source: int, target: int) -> int:
+def kind_of(t: Integers, route: int, target: int) -> int:
     """Return the kind of a job that waits to become `target`."""
-    pairs = t[PAIRS]
-    row = source if source >= 0 else pairs + 2 + source
-    return int(t[t[KIND_OF_AT] + row * pairs + target])
+    row = route if route >= 0 else t[ROUTES]
+    return int(t[t[KIND_OF_AT] + row * t[PAIRS] + target])
 
 
 @njit

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from flownet.errors import MethodError, ParameterError
 from flownet.kernels import exact_tables as col
 from flownet.kernels.compiled import PREEMPTIVE, CompiledNetwork, Floats, Integers
-from flownet.kernels.exact_access import chance, kind_of, next_choices
+from flownet.kernels.exact_access import chance, next_choices
 from flownet.kernels.exact_layout import Layout, Limits, lay_out
 from flownet.kernels.exact_moves import ask
 from flownet.kernels.exact_patience import absorb
@@ -82,6 +82,10 @@ def with_twins(compiled: CompiledNetwork) -> tuple[CompiledNetwork, Integers]:
         route_probability=compiled.route_probability[old],
         transfer_delay=compiled.transfer_delay[old],
         holds_server=compiled.holds_server[old],
+        entry_priority=compiled.entry_priority[old],
+        places_left_free=compiled.places_left_free[old],
+        external_entry_priority=twice(compiled.external_entry_priority),
+        external_places_left_free=twice(compiled.external_places_left_free),
         service_family=twice(compiled.service_family),
         service_parameters=twice(compiled.service_parameters),
     )
@@ -117,11 +121,11 @@ def _translation(old: Layout, new: Layout, pairs: Integers, routes: Integers) ->
     for route, twin in enumerate(routes):
         if a.route[route, col.TRANSFER] >= 0:
             plain.append((int(a.route[route, col.TRANSFER]), int(b.route[twin, col.TRANSFER])))
+    places = {tuple(kind): number for number, kind in enumerate(b.kind.tolist())}
     kinds = {}
-    whole = pack(b).whole
-    for number, (source, target) in enumerate(a.kind):
-        origin = int(pairs[source]) if source >= 0 else int(source)
-        kinds[number] = int(kind_of(whole, origin, int(pairs[target])))
+    for number, (source, target, *rest) in enumerate(a.kind.tolist()):
+        origin = int(pairs[source]) if source >= 0 else source
+        kinds[number] = places[origin, int(pairs[target]), *rest]
     lists = []
     for number, row in enumerate(a.lists):
         owner = int(row[col.OWNER])
@@ -213,7 +217,7 @@ def _begin(
         while True:
             w[[col.CURSOR, col.CUT, col.NOTES]] = 0
             _write(translation, state, w)
-            ask(packed.whole, w, col.OUTSIDE, twin)
+            ask(packed.whole, w, col.OUTSIDE, twin, col.NO_ROUTE)
             end_of_followed(packed.whole, w)
             number = int(find_or_add(store.states, store.table, store.size, w))
             weight = float(probability[row] * chance(packed.whole, packed.figures, w))

@@ -89,7 +89,8 @@ class _Builder:
         self.law: list[float] = []
         self.option: list[int] = []
         self.weight: list[float] = []
-        self.kinds = doors(compiled, active, initial)
+        self.doors = doors(compiled, active, initial)
+        self.kinds = sorted(set(self.doors.values()))
         self.cut = [
             i
             for i in sorted({pair // self.classes for pair in active})
@@ -191,6 +192,7 @@ def _fill_pair(b: _Builder, pair: int) -> None:
     row[col.PHASE] = b.take(len(law.end), i)
     row[[col.LAW, col.START, col.STARTS]] = b.add_law(law)
     row[col.FIRST_ROUTE], row[col.END_ROUTE] = c.route_start[pair], c.route_start[pair + 1]
+    row[col.EXTERNAL_LEFT_FREE] = c.external_places_left_free[i, k]
     rate = float(c.external_arrival_rate[i, k])
     b.pair_rate[pair, col.EXTERNAL] = rate
     b.pair_rate[pair, col.GIVING_UP] = 1.0 / c.patience[i, k]
@@ -220,6 +222,7 @@ def _fill_routes(b: _Builder) -> list[int]:
             row = b.route[route]
             row[col.TO], row[col.FROM] = c.route_to[route], pair
             row[col.HOLDS] = int(c.holds_server[route])
+            row[col.LEFT_FREE] = c.places_left_free[route]
             b.route_rate[route, col.PROBABILITY] = c.route_probability[route]
             row[col.ROUTE_LIMIT] = col.UNLIMITED
             if c.transfer_delay[route] > 0.0:
@@ -233,13 +236,13 @@ def _fill_routes(b: _Builder) -> list[int]:
 
 def _fill_doors(b: _Builder) -> tuple[Integers, Integers, list[int]]:
     """Make the lists of those who wait for a place; return kinds, their numbers, those cut off."""
-    pairs = b.pair.shape[0]
-    kind_of = np.full((pairs + 2, pairs), -1, dtype=np.int64)
-    for number, (source, target) in enumerate(b.kinds):
-        kind_of[source if source >= 0 else pairs + 2 + source, target] = number
+    kind_of = np.full((b.route.shape[0] + 1, b.pair.shape[0]), -1, dtype=np.int64)
+    number_of = {kind: number for number, kind in enumerate(b.kinds)}
+    for (route, target), kind in b.doors.items():
+        kind_of[route, target] = number_of[kind]  # `NO_ROUTE` is the last row
     cut = []
     for i in range(b.n):
-        items = [q for q, (_, target) in enumerate(b.kinds) if target // b.classes == i]
+        items = [q for q, (_, target, *_) in enumerate(b.kinds) if target // b.classes == i]
         if not items:
             continue
         sources = {b.kinds[q][0] // b.classes for q in items if b.kinds[q][0] >= 0}
@@ -256,13 +259,14 @@ def _fill_doors(b: _Builder) -> tuple[Integers, Integers, list[int]]:
 
 def _can_deadlock(b: _Builder) -> bool:
     """Tell whether the arcs on which jobs can be blocked close a cycle."""
-    arcs = {(source // b.classes, target // b.classes) for source, target in b.kinds if source >= 0}
+    ends = [kind[:2] for kind in b.kinds if kind[0] >= 0]
+    arcs = {(source // b.classes, target // b.classes) for source, target in ends}
     left = set(range(b.n))
     while True:
-        ends = {i for i in left if not any(a == i and z in left for a, z in arcs)}
-        if not ends:
+        free = {i for i in left if not any(a == i and z in left for a, z in arcs)}
+        if not free:
             return bool(left)
-        left -= ends
+        left -= free
 
 
 def lay_out(

@@ -2,9 +2,9 @@
 
 The convention: a free server goes to a job that waits inside (by rank, first come first served
 within a rank), then a free place goes to the first of those that wait for one, blocked in other
-services, in transit or outside, in one first-come list. Where that job comes from another
-service, the vacancy moves there, and so on, all in zero time. When jobs block each other in a
-cycle of services, the earliest of each arc moves, all at once.
+services, in transit or outside, by turn and then in one first-come list. Where that job comes
+from another service, the vacancy moves there, and so on, all in zero time. When jobs block each
+other in a cycle of services, the first of each arc moves, all at once.
 
 `t` are the packed tables, `w` is the scratch memory with the state at hand.
 """
@@ -21,8 +21,17 @@ from flownet.kernels.exact_access import (
     of_kind,
     of_list,
     of_pair,
+    of_route,
     of_service,
     value,
+)
+from flownet.kernels.exact_lines import (
+    first_at,
+    is_empty,
+    pull,
+    push,
+    push_by_turn,
+    stands_at_door,
 )
 from flownet.kernels.exact_tables import (
     ARRIVED,
@@ -32,20 +41,22 @@ from flownet.kernels.exact_tables import (
     DELAYED,
     DOOR,
     DRAW,
-    DRAWS,
     END_LINE,
     ENTERED,
     EXCHANGED,
+    EXTERNAL_LEFT_FREE,
     EXTERNAL_WHEN_FULL,
     FIRST_LINE,
     FOUND_FULL,
     HELD,
     INTERRUPTS,
-    ITEM,
+    KIND_LEFT_FREE,
+    LEFT_FREE,
     LIMIT,
     LINE,
     LOSSES,
     MOVER_AT,
+    NO_ROUTE,
     NOT_DELAYED,
     NOTE_AT,
     NOTES,
@@ -55,7 +66,6 @@ from flownet.kernels.exact_tables import (
     PHASE,
     PLACES,
     PREVIOUS_AT,
-    ROOM,
     SATURATED,
     SERVERS,
     SERVICES,
@@ -65,51 +75,11 @@ from flownet.kernels.exact_tables import (
     START,
     STARTED,
     STARTS,
-    STATE,
     TARGET,
     WAITING,
     WATCHED,
     WHEN_FULL,
 )
-
-
-@njit
-def push(t: Integers, w: Integers, line: int, item: int) -> None:
-    """Put an item at the end of a list; a list that never runs empty does not grow."""
-    if of_list(t, line, DRAW) >= 0:
-        return
-    slot = of_list(t, line, SLOT)
-    length = value(w, slot)
-    if length >= of_list(t, line, ROOM):
-        w[CUT] = 1
-        return
-    if of_list(t, line, ITEM) < 0:
-        w[STATE + slot + 1 + length] = item
-    add(w, slot, 1)
-
-
-@njit
-def pull(t: Integers, w: Integers, line: int, position: int) -> int:
-    """Take the item at `position` out of a list that has one or never runs empty."""
-    if of_list(t, line, DRAW) >= 0:
-        return draw(t, w, of_list(t, line, DRAW), of_list(t, line, DRAWS))
-    slot = of_list(t, line, SLOT)
-    length = value(w, slot)
-    add(w, slot, -1)
-    if of_list(t, line, ITEM) >= 0:
-        return of_list(t, line, ITEM)
-    first = STATE + slot + 1
-    item = int(w[first + position])
-    for place in range(first + position, first + length - 1):
-        w[place] = w[place + 1]
-    w[first + length - 1] = 0
-    return item
-
-
-@njit
-def _is_empty(t: Integers, w: Integers, line: int) -> bool:
-    """Tell whether nobody stands in a list."""
-    return of_list(t, line, DRAW) < 0 and value(w, of_list(t, line, SLOT)) == 0
 
 
 @njit
@@ -148,7 +118,7 @@ def serve_waiting(t: Integers, w: Integers, service: int) -> None:
             return
         line = of_service(t, service, FIRST_LINE)
         last = of_service(t, service, END_LINE) - 1
-        while line < last and _is_empty(t, w, line):
+        while line < last and is_empty(t, w, line):
             line += 1
         if of_list(t, line, DRAW) < 0:
             add(w, waiting, -1)
@@ -213,12 +183,18 @@ def enter(t: Integers, w: Integers, pair: int) -> None:
 
 
 @njit
+def is_full(t: Integers, w: Integers, service: int, left_free: int) -> bool:
+    """Tell whether no more places than `left_free` are free."""
+    return present(t, w, service) + left_free >= of_service(t, service, PLACES)
+
+
+@njit
 def admit(t: Integers, w: Integers, service: int) -> int:
     """Let the first of those at the door in; return the service where that frees a server."""
     door = of_service(t, service, DOOR)
-    if door < 0 or _is_empty(t, w, door):
+    if door < 0 or is_empty(t, w, door):
         return -1
-    if present(t, w, service) >= of_service(t, service, PLACES):
+    if is_full(t, w, service, of_kind(t, first_at(t, w, door), KIND_LEFT_FREE)):
         return -1
     kind = pull(t, w, door, 0)
     enter(t, w, of_kind(t, kind, TARGET))
@@ -259,20 +235,6 @@ def move(t: Integers, w: Integers, origin: int, target: int) -> None:
     else:
         enter(t, w, target)
         vacate(t, w, origin)
-
-
-@njit
-def stands_at_door(t: Integers, w: Integers, door: int, service: int) -> int:
-    """Return the position of the first job at a door that holds a server of `service`, or -1."""
-    slot, kind = of_list(t, door, SLOT), of_list(t, door, ITEM)
-    single = kind >= 0
-    for position in range(value(w, slot)):
-        if not single:
-            kind = value(w, slot + 1 + position)
-        source = of_kind(t, kind, SOURCE)
-        if source >= 0 and source // t[CLASSES] == service:
-            return int(position)
-    return -1
 
 
 @njit
@@ -323,10 +285,10 @@ def exchange(t: Integers, w: Integers, first: int, last: int) -> None:
 
 
 @njit
-def stay_at_door(t: Integers, w: Integers, origin: int, target: int) -> None:
+def stay_at_door(t: Integers, w: Integers, origin: int, target: int, route: int) -> None:
     """Let a job wait for a place, with the server that it holds; resolve a cycle if one closes."""
     service = target // t[CLASSES]
-    push(t, w, of_service(t, service, DOOR), kind_of(t, origin, target))
+    push_by_turn(t, w, of_service(t, service, DOOR), kind_of(t, route, target))
     if w[CYCLIC] == 1 and origin >= 0 and w[CUT] == 0:
         source = origin // t[CLASSES]
         if find_cycle(t, w, service, source):
@@ -335,8 +297,10 @@ def stay_at_door(t: Integers, w: Integers, origin: int, target: int) -> None:
 
 
 @njit
-def ask(t: Integers, w: Integers, origin: int, target: int) -> None:
+def ask(t: Integers, w: Integers, origin: int, target: int, route: int) -> None:
     """Let a job ask for a place; `origin` is the pair whose server it holds, or below 0.
+
+    `route` is that by which it comes, or NO_ROUTE from outside.
 
     A job that goes round to its own service keeps its own place; a job that overflows round a
     ring of full services is lost at the last.
@@ -346,7 +310,10 @@ def ask(t: Integers, w: Integers, origin: int, target: int) -> None:
         service = target // classes
         own = origin >= 0 and origin // classes == service
         note(w, ARRIVED, target)
-        full = present(t, w, service) >= of_service(t, service, PLACES)
+        if route == NO_ROUTE:
+            full = is_full(t, w, service, of_pair(t, target, EXTERNAL_LEFT_FREE))
+        else:
+            full = is_full(t, w, service, of_route(t, route, LEFT_FREE))
         if full and origin >= 0 and hop == 0:
             note(w, FOUND_FULL + service, origin)
         if own or not full:
@@ -356,7 +323,7 @@ def ask(t: Integers, w: Integers, origin: int, target: int) -> None:
             return
         rule = of_service(t, service, EXTERNAL_WHEN_FULL if origin == OUTSIDE else WHEN_FULL)
         if rule in (BLOCKED_AFTER_SERVICE, WAIT_OUTSIDE):
-            stay_at_door(t, w, origin, target)
+            stay_at_door(t, w, origin, target, route)
             return
         if rule == LOST or of_service(t, service, OVERFLOW_TO) < 0 or hop == services:
             note(w, LOSSES, target)

@@ -51,6 +51,9 @@ def with_endless(compiled: CompiledNetwork, layout: Layout, endless: Endless, cu
         if (kinds[:, col.SOURCE] != col.OUTSIDE).any():
             reason = f"service {i} is overloaded, and jobs from inside stand in the growing queue"
             raise MethodError("exact", [reason])
+        if np.ptp(kinds[:, col.TURN]) > 0:
+            reason = f"service {i} is overloaded, and streams before it differ in who enters first"
+            raise MethodError("exact", [reason])
         pairs = kinds[:, col.TARGET]
     else:
         first, end = t.service[i, col.FIRST_LINE], t.service[i, col.END_LINE]

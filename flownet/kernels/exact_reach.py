@@ -14,9 +14,11 @@ from flownet.kernels.compiled import (
     PRIORITY,
     PROCESSOR_SHARING,
     WAIT_OUTSIDE,
+    Booleans,
     CompiledNetwork,
     Integers,
 )
+from flownet.kernels.turns import turns_of
 
 
 def active_pairs(compiled: CompiledNetwork, initial: Integers | None = None) -> list[int]:
@@ -41,44 +43,67 @@ def active_pairs(compiled: CompiledNetwork, initial: Integers | None = None) -> 
     return sorted(reached)
 
 
+Kind = tuple[int, int, int, int]
+"""Who waits for a place: source, target pair, turn, places left free.
+
+In place of the source stands `OUTSIDE` or `IN_TRANSIT` where the job holds no server.
+"""
+
+
 def doors(
     compiled: CompiledNetwork, active: list[int], initial: Integers | None
-) -> list[tuple[int, int]]:
-    """Return who can come to wait for a place, in order: source and target pair.
+) -> dict[tuple[int, int], Kind]:
+    """Return who can come to wait for a place, by route (`NO_ROUTE` from outside) and target pair.
 
     A job that is present at the start may have come from outside.
-
-    In place of the source stands `OUTSIDE` or `IN_TRANSIT` where the job holds no server.
     """
     external = compiled.external_arrival_rate.ravel() > 0.0
     if initial is not None:
         external = external | (initial.ravel() > 0)
-    found: set[tuple[int, int]] = set()
+    turns = turns_of(compiled)
+    outer, free = turns.external.ravel(), compiled.external_places_left_free.ravel()
+    found: dict[tuple[int, int], Kind] = {}
     for pair in active:
-        if external[pair]:
-            found |= _waits(compiled, col.OUTSIDE, pair)
+        end = _waits(compiled, col.OUTSIDE, pair) if external[pair] else None
+        if end is not None:
+            found[col.NO_ROUTE, end] = (col.OUTSIDE, end, int(outer[end]), int(free[end]))
         for route in range(int(compiled.route_start[pair]), int(compiled.route_start[pair + 1])):
             lone = compiled.transfer_delay[route] > 0.0 and not compiled.holds_server[route]
-            source, target = col.IN_TRANSIT if lone else pair, int(compiled.route_to[route])
-            found |= _waits(compiled, source, target)
-    return sorted(found)
+            source = col.IN_TRANSIT if lone else pair
+            end = _waits(compiled, source, int(compiled.route_to[route]))
+            if end is not None:
+                left = int(compiled.places_left_free[route])
+                found[route, end] = (source, end, int(turns.route[route]), left)
+    return found
 
 
-def _waits(compiled: CompiledNetwork, source: int, target: int) -> set[tuple[int, int]]:
-    """Follow a job that asks for a place along the overflows until it would wait, if ever."""
+def ranked_doors(compiled: CompiledNetwork) -> Booleans:
+    """Tell before which services those who wait for a place are not all of one rank: (n,)."""
+    n, classes = compiled.service_time.shape
+    turns = turns_of(compiled)
+    if max(turns.route.max(initial=0), turns.external.max(initial=0)) == 0:
+        return np.zeros(n, dtype=np.bool_)
+    seen: dict[int, set[int]] = {}
+    for _, target, turn, _ in doors(compiled, active_pairs(compiled), None).values():
+        seen.setdefault(target // classes, set()).add(turn)
+    return np.array([len(seen.get(i, ())) > 1 for i in range(n)])
+
+
+def _waits(compiled: CompiledNetwork, source: int, target: int) -> int | None:
+    """Follow a job that asks for a place along the overflows to where it would wait, if ever."""
     rules = compiled.external_when_full if source == col.OUTSIDE else compiled.when_full
     classes = compiled.service_time.shape[1]
     for _ in range(compiled.servers.shape[0] + 1):
         service = target // classes
         own = source >= 0 and source // classes == service
         if own or not math.isfinite(compiled.capacity[service]):
-            return set()
+            return None
         if rules[service] in (BLOCKED_AFTER_SERVICE, WAIT_OUTSIDE):
-            return {(source, target)}
+            return target
         if rules[service] != OVERFLOW or compiled.overflow_to[service] < 0:
-            return set()
+            return None
         target = int(compiled.overflow_to[service]) * classes + target % classes
-    return set()
+    return None
 
 
 def lines_of(compiled: CompiledNetwork, i: int, present: list[int]) -> list[list[int]]:

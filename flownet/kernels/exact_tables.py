@@ -53,7 +53,8 @@ ARRIVAL_LAW = 10
 ARRIVAL_START = 11
 ARRIVAL_STARTS = 12
 ACTIVE = 13  # 1 where jobs can come
-PAIR_COLUMNS = 14
+EXTERNAL_LEFT_FREE = 14  # jobs from outside find it full where no more places are free
+PAIR_COLUMNS = 15
 
 # columns of `pair_rate`
 EXTERNAL = 0
@@ -67,7 +68,9 @@ TRANSFER = 1  # slot that counts the jobs on their way; -1 where there is no del
 HOLDS = 2
 ROUTE_LIMIT = 3
 FROM = 4
-ROUTE_COLUMNS = 5
+LEFT_FREE = 5  # its jobs find the end full where no more places are free
+ROUTE_COLUMNS = 6
+NO_ROUTE = -1  # of a job from outside
 
 # columns of `route_rate`
 PROBABILITY = 0
@@ -86,7 +89,9 @@ LIST_COLUMNS = 6
 # columns of `kind`: who waits at a door
 SOURCE = 0  # the pair whose server the job holds, OUTSIDE or IN_TRANSIT
 TARGET = 1
-KIND_COLUMNS = 2
+TURN = 2  # those with a smaller one enter first
+KIND_LEFT_FREE = 3
+KIND_COLUMNS = 4
 OUTSIDE = -1
 IN_TRANSIT = -2
 
@@ -145,7 +150,7 @@ class Tables(NamedTuple):
     lists: Integers
     kind: Integers
     kind_of: Integers
-    """(n R + 2, n R): the kind of a job at a door, by source (then transit, outside), target."""
+    """(m + 1, n R): the kind of a job at a door, by route (the last: from outside) and target."""
     law: Floats
     option: Integers
     """What a random choice may give: first phases of services, who comes next."""

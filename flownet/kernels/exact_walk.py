@@ -20,7 +20,8 @@ from flownet.kernels.exact_access import (
     value,
 )
 from flownet.kernels.exact_events import list_events
-from flownet.kernels.exact_moves import ask, pull, settle, vacate
+from flownet.kernels.exact_lines import pull
+from flownet.kernels.exact_moves import ask, settle, vacate
 from flownet.kernels.exact_store import (
     EXPLORED,
     FULL,
@@ -54,6 +55,7 @@ from flownet.kernels.exact_tables import (
     LEFT,
     LEFT_SERVED,
     LOSSES,
+    NO_ROUTE,
     NOTE_AT,
     NOTES,
     OUTSIDE,
@@ -83,7 +85,7 @@ def happen(t: Integers, w: Integers, what: int, a: int, b: int) -> None:
         if slot >= 0:
             first, count = of_pair(t, a, ARRIVAL_START), of_pair(t, a, ARRIVAL_STARTS)
             w[STATE + slot] = draw(t, w, first, count)
-        ask(t, w, OUTSIDE, a)
+        ask(t, w, OUTSIDE, a, NO_ROUTE)
     elif what == CHANGE:
         add(w, a, -1)
         add(w, b, 1)
@@ -99,13 +101,13 @@ def happen(t: Integers, w: Integers, what: int, a: int, b: int) -> None:
         add(w, of_pair(t, pair, PHASE) + b, -1)
         note(w, COMPLETED, pair)
         if transfer < 0:
-            ask(t, w, pair, of_route(t, a, TO))
+            ask(t, w, pair, of_route(t, a, TO), a)
         else:
             _set_out(t, w, pair, a, transfer)
     elif what == TRANSFERRED:
         add(w, of_route(t, a, TRANSFER), -1)
         origin = of_route(t, a, FROM) if of_route(t, a, HOLDS) == 1 else IN_TRANSIT
-        ask(t, w, origin, of_route(t, a, TO))
+        ask(t, w, origin, of_route(t, a, TO), a)
     else:
         note(w, ABANDONED, pull(t, w, a, b))
         w[GONE] = b + 1 if a == w[WATCHED] else 0

@@ -2,8 +2,9 @@
 
 The convention: a service gives a free server first to a job that waits inside, then its free
 place to the first of the jobs that wait for one, blocked in other services, in transit or
-outside, in one first-come list; where that job comes from another service, the vacancy moves
-there, and so on, all in zero time. Every function acts at the present time ``f[at.NOW]``.
+outside, by turn and then in one first-come list; where that job comes from another service, the
+vacancy moves there, and so on, all in zero time. Every function acts at the present time
+``f[at.NOW]``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from flownet.kernels.simulation_lists import (
     append,
     append_to_pair,
     free_job,
+    insert,
+    insert_on_pair,
     remove,
     remove_from_pair,
 )
@@ -41,6 +44,66 @@ def end_transit(m: Address, state: int) -> None:
 
 
 @njit
+def _turn_of(m: Address, job: int) -> int:
+    """Return the turn of a job that waits for a place."""
+    q = integers(m)
+    if q[job + at.KIND] == at.OUTSIDE:
+        return int(q[q[job + at.TARGET] + at.EXTERNAL_TURN])
+    return int(q[q[job + at.ROUTE] + at.TURN])
+
+
+@njit
+def _is_free(m: Address, service: int, job: int, state: int) -> bool:
+    """Tell whether a service has a place for a job that wants to come in a state of it."""
+    q = integers(m)
+    room = q[service + at.ROOM]
+    if room > q[at.MOST_LEFT_FREE] or room <= 0:
+        return bool(room > 0)
+    if q[job + at.KIND] == at.OUTSIDE:
+        return bool(room > q[state + at.EXTERNAL_LEFT_FREE])
+    return bool(room > q[q[job + at.ROUTE] + at.LEFT_FREE])
+
+
+@njit
+def _line_up(m: Address, service: int, job: int) -> None:
+    """Put a job behind all before a service whose turn is not after its own."""
+    q = integers(m)
+    line = service + at.ENTRANCE
+    last = q[line + at.TAIL]
+    if q[at.RANKED] == 0 or last == at.NONE or _turn_of(m, last) <= _turn_of(m, job):
+        append(m, line, job)
+        return
+    turn = _turn_of(m, job)
+    later = q[line + at.HEAD]
+    while _turn_of(m, later) <= turn:
+        later = q[later + at.NEXT]
+    insert(m, line, job, later)
+
+
+@njit
+def _line_up_on_pair(m: Address, pair: int, job: int) -> None:
+    """Put a job behind all that are blocked on a pair whose turn is not after its own."""
+    q = integers(m)
+    last = q[pair + at.PAIR_TAIL]
+    if q[at.RANKED] == 0 or last == at.NONE or _turn_of(m, last) <= _turn_of(m, job):
+        append_to_pair(m, pair, job)
+        return
+    turn = _turn_of(m, job)
+    later = q[pair + at.PAIR_HEAD]
+    while _turn_of(m, later) <= turn:
+        later = q[later + at.NEXT_ON_PAIR]
+    insert_on_pair(m, pair, job, later)
+
+
+@njit
+def may_enter(m: Address, service: int) -> bool:
+    """Tell whether the first of those who wait for a place at a service can have one."""
+    q = integers(m)
+    job = q[service + at.ENTRANCE + at.HEAD]
+    return job != at.NONE and _is_free(m, service, job, q[job + at.TARGET])
+
+
+@njit
 def _block(m: Address, job: int) -> None:
     """Count a job that has been served as blocked on the pair of its route."""
     q, f = words(m)
@@ -48,7 +111,7 @@ def _block(m: Address, job: int) -> None:
     pair = q[q[job + at.ROUTE] + at.ROUTE_PAIR]
     q[job + at.PAIR] = pair
     q[job + at.KIND] = at.BLOCKED
-    append_to_pair(m, pair, job)
+    _line_up_on_pair(m, pair, job)
     f[job + at.SINCE] = f[at.NOW]
     q[state + at.NUMBER_BLOCKED] += 1
     f[state + at.BLOCKED_AREA] -= f[at.NOW]
@@ -101,7 +164,7 @@ def _wait_for_place(m: Address, job: int, state: int) -> int:
         pair = q[job + at.PAIR]
         if q[pair + at.CYCLIC] != 0 and q[service + at.BLOCKED_HERE] > 0:
             answer = -pair
-    append(m, service + at.ENTRANCE, job)
+    _line_up(m, service, job)
     return int(answer)
 
 
@@ -133,14 +196,10 @@ def _let_in(m: Address, service: int) -> int:
 @njit
 def settle(m: Address, freed: int) -> None:
     """Give away what has become free at a service, and what becomes free by that."""
-    q = integers(m)
     service = freed
     while service != at.NONE:
         serve_waiting(m, service)
-        if q[service + at.ROOM] > 0 and q[service + at.ENTRANCE + at.HEAD] != at.NONE:
-            service = _let_in(m, service)
-        else:
-            service = at.NONE
+        service = _let_in(m, service) if may_enter(m, service) else at.NONE
 
 
 @njit
@@ -192,7 +251,7 @@ def ask(m: Address, job: int, state: int) -> int:
     while True:
         service = q[state + at.STATE_SERVICE]
         q[state + at.ARRIVALS] += 1
-        if q[service + at.ROOM] > 0:
+        if _is_free(m, service, job, state):
             return _move(m, job, state)
         if hops == 0 and origin != at.NONE:
             q[origin + at.FOUND_FULL] += 1

@@ -10,7 +10,7 @@ from math import floor
 from flownet.jit import njit
 from flownet.kernels import simulation_memory as at
 from flownet.kernels.compiled import PROCESSOR_SHARING
-from flownet.kernels.simulation_blocking import settle
+from flownet.kernels.simulation_blocking import may_enter, settle
 from flownet.kernels.simulation_events import plan
 from flownet.kernels.simulation_service import serve_waiting
 from flownet.kernels.simulation_sharing import reshare
@@ -90,5 +90,5 @@ def change_servers(m: Address, calendar: int) -> None:
     else:
         q[service + at.IDLE] += int(after - before)
         serve_waiting(m, service)
-    while q[service + at.ROOM] > 0 and q[service + at.ENTRANCE + at.HEAD] != at.NONE:
+    while may_enter(m, service):
         settle(m, service)

@@ -59,6 +59,20 @@ def prepend(m: Address, line: int, job: int) -> None:
 
 
 @njit
+def insert(m: Address, line: int, job: int, later: int) -> None:
+    """Put a job before another of a list."""
+    q = integers(m)
+    before = q[later + at.PREVIOUS]
+    q[job + at.NEXT] = later
+    q[job + at.PREVIOUS] = before
+    q[later + at.PREVIOUS] = job
+    if before != at.NONE:
+        q[before + at.NEXT] = job
+    else:
+        q[line + at.HEAD] = job
+
+
+@njit
 def remove(m: Address, line: int, job: int) -> None:
     """Take a job out of a list."""
     q = integers(m)
@@ -86,6 +100,20 @@ def append_to_pair(m: Address, pair: int, job: int) -> None:
     else:
         q[pair + at.PAIR_HEAD] = job
     q[pair + at.PAIR_TAIL] = job
+
+
+@njit
+def insert_on_pair(m: Address, pair: int, job: int, later: int) -> None:
+    """Put a job before another that is blocked on a pair."""
+    q = integers(m)
+    before = q[later + at.PREVIOUS_ON_PAIR]
+    q[job + at.NEXT_ON_PAIR] = later
+    q[job + at.PREVIOUS_ON_PAIR] = before
+    q[later + at.PREVIOUS_ON_PAIR] = job
+    if before != at.NONE:
+        q[before + at.NEXT_ON_PAIR] = job
+    else:
+        q[pair + at.PAIR_HEAD] = job
 
 
 @njit

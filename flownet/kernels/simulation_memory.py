@@ -63,8 +63,10 @@ STOPPED: Final = 2  # it has come
     END_OF_TRACE,  # 0 where no trace is kept
     LENGTH,  # number of all words
     ON_DEADLOCK,
+    RANKED,  # whether some enter before others who have waited longer
+    MOST_LEFT_FREE,  # places that any stream leaves free
     RUN_WORDS,
-) = range(21)
+) = range(23)
 
 # ---- events: state, service and job begin with these
 POSITION: Final = 0  # address in the heap, NONE while not planned
@@ -88,7 +90,7 @@ TAIL: Final = 1
     ROOM,  # free places
     QUEUE_LENGTH,  # jobs that wait inside
     BLOCKED_HERE,  # jobs here that wait to move on
-    ENTRANCE,  # list of the jobs blocked, in transit or outside that wait for a place
+    ENTRANCE,  # list of the jobs blocked, in transit or outside that wait for a place, by turn
     _,
     FIRST_QUEUE,  # its queues by rank, from here to END_QUEUE in steps of QUEUE_WORDS
     END_QUEUE,
@@ -137,6 +139,8 @@ QUEUE_WORDS: Final = 4
     _,
     ARRIVAL_CALENDAR,  # address of its calendar, NONE where arrivals do not vary
     MEAN_PATIENCE,  # f
+    EXTERNAL_TURN,  # of jobs from outside: those with a smaller one enter first
+    EXTERNAL_LEFT_FREE,  # and find the service full where no more places are free
     NUMBER_WAITING,
     WAITING_AREA,  # f; so are the other areas
     NUMBER_IN_SERVICE,
@@ -174,7 +178,7 @@ QUEUE_WORDS: Final = 4
     TRANSFER_STREAM,
     _,
     STATE_WORDS,
-) = range(2, 55)
+) = range(2, 57)
 STREAMS: Final = 5
 STREAM_STATE: Final = 0
 STREAM_STEP: Final = 1
@@ -230,8 +234,10 @@ BUCKETS: Final = 1 + OCTAVES * STEPS
     DELAY,  # f
     HOLDS_SERVER,
     ROUTE_PAIR,  # on which a job of this route is blocked
+    TURN,  # its jobs enter before those with a larger one
+    LEFT_FREE,  # and find the end full where no more places are free
     ROUTE_WORDS,
-) = range(6)
+) = range(8)
 
 # ---- calendar: of a state's arrivals, or of a service's servers, then also an event
 (
@@ -285,7 +291,7 @@ STEP_WORDS: Final = 2
     CYCLIC,  # 1 where both lie on a cycle of pairs
     PAIR_NUMBER,
     PAIR_AREA,  # f
-    PAIR_HEAD,  # the jobs blocked on it, the earliest first
+    PAIR_HEAD,  # the jobs blocked on it, by turn, then the earliest first
     PAIR_TAIL,
     PAIR_WORDS,
 ) = range(8)

@@ -35,6 +35,7 @@ from flownet.kernels.simulation_calendar_setup import (
 from flownet.kernels.simulation_loop import plan_arrival
 from flownet.kernels.simulation_profile_setup import Profile, begin_profile, profile_words
 from flownet.kernels.simulation_words import handle
+from flownet.kernels.turns import turns_of
 from flownet.kernels.two_moments import two_moments
 
 RANKED = (PRIORITY, PREEMPTIVE)
@@ -161,6 +162,8 @@ def _fill_states(m: Memory, c: CompiledNetwork, seed: np.random.SeedSequence) ->
     f[:, at.SERVICE_LAW + 1 : at.SERVICE_LAW + 4] = c.service_parameters.reshape(-1, 3)
     f[np.isin(family, (EMPIRICAL, PHASE_TYPE)), at.SERVICE_LAW + 1] += m.samples
     f[:, at.MEAN_PATIENCE] = c.patience.ravel()
+    q[:, at.EXTERNAL_TURN] = turns_of(c).external.ravel()
+    q[:, at.EXTERNAL_LEFT_FREE] = c.external_places_left_free.ravel()
     for s in np.flatnonzero(c.external_arrival_rate.ravel() > 0.0):
         mean = 1.0 / float(c.external_arrival_rate.flat[s])  # one, where there is a calendar
         law, parameters = two_moments(mean, float(c.arrival_scv.flat[s]))
@@ -209,6 +212,7 @@ def _fill_routes(m: Memory, c: CompiledNetwork, keys: Integers) -> None:
     q[:, at.ROUTE_TO] = m.states + c.route_to.astype(np.int64) * at.STATE_WORDS
     f[:, at.DELAY] = c.transfer_delay
     q[:, at.HOLDS_SERVER] = c.holds_server
+    q[:, at.TURN], q[:, at.LEFT_FREE] = turns_of(c).route, c.places_left_free
     pair = np.searchsorted(np.unique(keys[keys >= 0]), keys)
     q[:, at.ROUTE_PAIR] = np.where(keys >= 0, m.pairs + pair * at.PAIR_WORDS, at.NONE)
 
@@ -361,6 +365,9 @@ def build_memory(
     m.f[m.limits : m.within] = limits
     m.f[m.samples : m.jobs] = compiled.samples
     m.q[at.RING] = compiled.servers.size
+    m.q[at.RANKED] = max(turn.max(initial=0) for turn in turns_of(compiled))
+    left_free = (compiled.places_left_free, compiled.external_places_left_free)
+    m.q[at.MOST_LEFT_FREE] = max(free.max(initial=0) for free in left_free)
     m.q[at.LIMITS], m.q[at.END_OF_LIMITS] = m.limits, m.within
     m.q[at.HEAP], m.q[at.NEW_JOB], m.q[at.END_OF_JOBS] = m.jobs, m.jobs, m.jobs
     m = resize(m, jobs, rows)

@@ -191,6 +191,18 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     ),
     _service("overflow_to", "text", "", "", "The service that takes what overflows."),
     _service(
+        "external_entry_priority", "whole", "rank", 1,
+        "Rank of jobs from outside among all who wait for a place here, blocked elsewhere or "
+        "outside; the smallest enters first, equal ones first come, first served.",
+        by_class=True, low=-1000000, high=1000000,
+    ),
+    _service(
+        "external_places_left_free", "whole", "job", 0,
+        "Places that jobs from outside leave free for others: they find the service full where no "
+        "more than so many are free. Below the capacity.",
+        by_class=True, high=1000000,
+    ),
+    _service(
         "patience", "number", "T", math.inf,
         "Mean time that a waiting job stays before it gives up and leaves the network.",
         by_class=True, low_open=True, infinite=True,
@@ -242,6 +254,18 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = (
     Attribute(
         "holds_server", "route", "boolean", "", default=False,
         meaning="Whether the server is kept during the transfer delay.", by_class=True,
+    ),
+    Attribute(
+        "entry_priority", "route", "whole", "rank", 1,
+        "Rank of its jobs among all who wait for a place at `to`, blocked elsewhere or outside; "
+        "the smallest enters first, equal ones first come, first served.",
+        by_class=True, low=-1000000, high=1000000,
+    ),
+    Attribute(
+        "places_left_free", "route", "whole", "job", 0,
+        "Places at `to` that its jobs leave free for others: they find it full where no more than "
+        "so many are free. Below the capacity of `to`.",
+        by_class=True, high=1000000,
     ),
     Attribute(
         "to_class", "route", "text", "", None, "The class as which the job goes on.", by_class=True,

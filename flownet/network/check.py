@@ -11,7 +11,13 @@ import networkx as nx
 
 from flownet.errors import Fault
 from flownet.network.attributes import CLASS, NETWORK, ROUTE, SERVICE, Attribute
-from flownet.network.check_places import ARRIVALS, PLACES, check_arrivals, check_places
+from flownet.network.check_places import (
+    ARRIVALS,
+    PLACES,
+    check_arrivals,
+    check_left_free,
+    check_places,
+)
 from flownet.network.resolve import (
     State,
     capacity_of,
@@ -68,7 +74,11 @@ def check_graph(graph: nx.DiGraph, *, complete: bool = True) -> list[Fault]:
     if any(fault.attribute == "classes" or fault.where.startswith("class ") for fault in errors):
         return faults
     right = _without_faulty(graph, errors) if errors else graph
-    more = [*_check_probabilities(right), *_check_to_class(right, classes)]
+    more = [
+        *_check_probabilities(right),
+        *_check_to_class(right, classes),
+        *check_left_free(right, classes),
+    ]
     faults += more
     touched = {fault.attribute.partition(".")[0] for fault in [*errors, *more]}
     if complete and not touched & _WAYS:

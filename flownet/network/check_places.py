@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import networkx as nx
+
 from flownet.errors import Fault
-from flownet.network.attributes import SERVICE
+from flownet.network.attributes import ROUTE, SERVICE
 from flownet.network.calendars import calendar_from_rows
 from flownet.network.resolve import capacity_of, per_class, servers_of
 from flownet.network.values import shown
@@ -69,6 +71,27 @@ def _check_server_calendar(where: str, data: Mapping[str, Any]) -> list[Fault]:
     if low > high:
         message = f"must not be above max_servers ({high:g})"
         faults.append(Fault(where, "min_servers", shown(low), message))
+    return faults
+
+
+def check_left_free(graph: nx.DiGraph, classes: Sequence[str]) -> list[Fault]:
+    """Check that every stream leaves fewer places free than there are: else it never enters."""
+    cells = [
+        (f"service '{name}'", SERVICE["external_places_left_free"], data, name)
+        for name, data in graph.nodes(data=True)
+    ]
+    cells += [
+        (f"route '{start}' -> '{end}'", ROUTE["places_left_free"], data, end)
+        for start, end, data in graph.edges(data=True)
+    ]
+    faults = []
+    for where, attribute, data, target in cells:
+        if attribute.name not in data:
+            continue
+        most, places = max(per_class(data, attribute, classes)), capacity_of(graph.nodes[target])
+        if most > 0 and most >= places:
+            message = f"must be below the capacity of '{target}' ({places:g}): nobody would enter"
+            faults.append(Fault(where, attribute.name, shown(data[attribute.name]), message))
     return faults
 
 

@@ -102,7 +102,7 @@ def compile_network(network: Network) -> Compilation:
 def compile_columns(columns: Columns) -> Compilation:
     """Return the arrays of a description that was found right."""
     family, parameters, times, scvs, samples = _laws(columns)
-    start, to, probability, delay, holds = _routes(columns)
+    routes = _routes(columns)
     servers = _servers(columns)
     arrays = CompiledNetwork(
         servers=servers,
@@ -117,11 +117,9 @@ def compile_columns(columns: Columns) -> Compilation:
         external_arrival_rate=mean_rates(columns),
         arrival_scv=_floats(columns.service_table("arrival_scv")),
         patience=_floats(columns.service_table("patience")),
-        route_start=start,
-        route_to=to,
-        route_probability=probability,
-        transfer_delay=delay,
-        holds_server=holds,
+        **routes,
+        external_entry_priority=_whole(columns.service_table("external_entry_priority")),
+        external_places_left_free=_whole(columns.service_table("external_places_left_free")),
         service_family=family,
         service_parameters=parameters,
         samples=samples,
@@ -142,6 +140,10 @@ def compile_columns(columns: Columns) -> Compilation:
 
 def _floats(values: Any) -> Floats:
     return np.array(values, dtype=np.float64, order="C")
+
+
+def _whole(values: Any) -> code.Integers:
+    return np.array(values, dtype=np.int64, order="C")
 
 
 def _coded(columns: Columns, name: str, codes: Mapping[str, int]) -> code.Integers:
@@ -246,10 +248,8 @@ def _other_laws(columns: Columns, times: Floats, scvs: Floats) -> Iterator[tuple
                     yield i, k, law_from_table(table)
 
 
-def _routes(
-    columns: Columns,
-) -> tuple[code.Indices, code.Indices, Floats, Floats, code.Booleans]:
-    """Return the routes over pairs (service, class) in compressed rows."""
+def _routes(columns: Columns) -> dict[str, Any]:
+    """Return the routes over pairs (service, class) in compressed rows, by field."""
     width = len(columns.classes)
     own = np.arange(width)
     onward = np.broadcast_to(own, (columns.start.size, width))
@@ -258,17 +258,22 @@ def _routes(
         targets = columns.route_table("to_class").tolist()
         onward = np.array([[position[t] if t else k for k, t in enumerate(row)] for row in targets])
     probability = _floats(columns.route_table("routing_probability"))
-    origin = (columns.start[:, np.newaxis] * width + own)[probability > 0.0]
-    goal = (columns.end[:, np.newaxis] * width + onward)[probability > 0.0]
+    used = probability > 0.0
+    origin = (columns.start[:, np.newaxis] * width + own)[used]
+    goal = (columns.end[:, np.newaxis] * width + onward)[used]
     states = len(columns.names) * width
     order = np.argsort(origin * states + goal, kind="stable")
     counts = np.bincount(origin, minlength=states)
-    delay = _floats(columns.route_table("transfer_delay"))[probability > 0.0]
-    holds = columns.route_table("holds_server")[probability > 0.0].astype(np.bool_)
-    return (
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.uint32),
-        goal[order].astype(np.uint32),
-        probability[probability > 0.0][order],
-        delay[order],
-        holds[order],
-    )
+
+    def sorted_table(name: str, kind: Any) -> Any:
+        return columns.route_table(name)[used].astype(kind)[order]
+
+    return {
+        "route_start": np.concatenate([[0], np.cumsum(counts)]).astype(np.uint32),
+        "route_to": goal[order].astype(np.uint32),
+        "route_probability": probability[used][order],
+        "transfer_delay": sorted_table("transfer_delay", np.float64),
+        "holds_server": sorted_table("holds_server", np.bool_),
+        "entry_priority": sorted_table("entry_priority", np.int64),
+        "places_left_free": sorted_table("places_left_free", np.int64),
+    }

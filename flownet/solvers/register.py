@@ -26,7 +26,9 @@ from flownet.kernels.decomposition import (
     decomposition_reasons,
     solve_decomposition,
 )
+from flownet.kernels.exact_reach import ranked_doors
 from flownet.kernels.product_form import product_form_reasons, solve_product_form
+from flownet.kernels.turns import keeping_free
 from flownet.network.compile import Compilation
 from flownet.solvers.chain import chain_reasons, chain_slopes, chain_strains, solve_chain
 
@@ -51,7 +53,12 @@ REASONS: Final = {
     "patience_at_ps": "nobody waits where servers are shared (ps), so that nobody can give up",
     "no_blocking": "no service can block another, and none keeps jobs waiting outside",
     "ps_in_room": "it shares its servers among all (ps) within a finite capacity",
-    "priority_in_room": "it serves by priority in a network with blocking",
+    "priority_in_room": "it serves by priority in a network with blocking; method='exact' or "
+    "flownet.simulate follows that",
+    "entry_priority": "those who wait for a place there enter by rank (entry_priority); "
+    "method='exact' or flownet.simulate follows that",
+    "places_left_free": "some leave places free for others there (places_left_free); "
+    "method='exact' or flownet.simulate follows that",
     "general_in_full": "service times are not exponential, which mode 'full' needs",
     "endless_in_full": "any number of its jobs can be blocked, which mode 'full' does not hold",
     "instant_in_full": "service takes no time, which mode 'full' does not hold",
@@ -186,6 +193,8 @@ def blocking_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
         "fractional_servers": fractional,
         "ps_in_room": sharing,
         "priority_in_room": ranked,
+        "entry_priority": ranked_doors(compiled),
+        "places_left_free": keeping_free(compiled),
     }
     return reasons + [(why, int(i)) for why, where in found.items() for i in np.flatnonzero(where)]
 

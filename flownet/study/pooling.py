@@ -18,11 +18,12 @@ from flownet.network.model import Network
 from flownet.network.resolve import capacity_of, class_names, per_class, servers_of
 
 ALIKE = ("discipline", "when_full", "external_when_full", "overflow_to", "patience", "priority",
-         "cost_of_delay", "cost_of_loss")  # fmt: skip
+         "external_entry_priority", "external_places_left_free", "cost_of_delay",
+         "cost_of_loss")  # fmt: skip
 """What services that are pooled must have in common."""
 SHARED = ("organisation", "server_label", "target")
 """What the pooled service keeps where all have it in common."""
-ROUTES_ALIKE = ("transfer_delay", "holds_server", "to_class")
+ROUTES_ALIKE = ("transfer_delay", "holds_server", "entry_priority", "places_left_free", "to_class")
 
 
 def pool(graph: nx.DiGraph, names: Sequence[Any], into: Any, where: str) -> None:

@@ -46,7 +46,7 @@ RULES = {
 
 
 @st.composite
-def networks(draw):
+def networks(draw, ranked=False):
     """Up to three services with few places, one class, every rule."""
     n = draw(st.integers(1, 3))
     part = st.floats(0.1, 1.0)
@@ -65,6 +65,12 @@ def networks(draw):
                 give_up_rate=draw(st.one_of(st.just(0.0), part)),
             )
         )
+    if ranked:
+        least = min(service.capacity for service in services)
+        rank, free = st.integers(1, 3), st.sampled_from([0, 0, 0, least - 1])
+        for service in services:
+            service.rank, service.outside_rank = draw(rank), draw(rank)
+            service.left_free, service.outside_left_free = draw(free), draw(free)
     if all(service.external == 0.0 for service in services):
         services[0].external = 0.7
     shares = [[draw(st.one_of(st.just(0.0), part)) for _ in range(n)] for _ in range(n)]
@@ -84,27 +90,43 @@ def compiled(services, routing):
         external_when_full=[RULES[s.external_when_full] for s in services],
         overflow_to=[s.overflow_to for s in services],
         patience=[1.0 / s.give_up_rate if s.give_up_rate else np.inf for s in services],
+        entry_priority=[[s.rank] * len(services) for s in services],
+        places_left_free=[[s.left_free] * len(services) for s in services],
+        external_entry_priority=[s.outside_rank for s in services],
+        external_places_left_free=[s.outside_left_free for s in services],
     )
 
 
 @given(networks())
 @settings(max_examples=40)
 def test_random_networks_agree_with_the_slow_chain(drawn):
-    services, routing = drawn
+    fast, slow_chain = agrees_with_the_slow_chain(*drawn, max_states=400)
+    assert fast == slow_chain
+
+
+@given(networks(ranked=True))
+@settings(max_examples=40)
+def test_random_networks_with_ranks_agree_with_the_slow_chain(drawn):
+    """The slow chain keeps who asked first even among those of different rank: more states."""
+    fast, slow_chain = agrees_with_the_slow_chain(*drawn, max_states=150)
+    assert fast <= slow_chain
+
+
+def agrees_with_the_slow_chain(services, routing, max_states):
+    """Compare all measures; return the numbers of states."""
     network = compiled(services, routing)
     few = Limits(np.full(len(services), 9), np.full(len(services), 1), np.zeros(0, dtype=np.int64))
     layout = lay_out(network, few)
     for service, door in zip(services, layout.tables.service[:, DOOR], strict=True):
         service.door = int(layout.tables.lists[door, ROOM]) if door >= 0 else 0
     try:
-        fast = build_chain(layout, max_states=400)
+        fast = build_chain(layout, max_states=max_states)
     except ParameterError:  # dense equations would take too long
         reject()
     solved = stationary(fast)
     numbers, rates = mean_numbers(fast, solved.probability), event_rates(fast, solved.probability)
     full = probability_full(network, numbers)
     oracle = slow.Chain(services, routing)
-    assert fast.size == len(oracle.index)
     for i, service in enumerate(services):
         found = {
             "waiting": numbers.by_pair[IN_LINE, i],
@@ -133,6 +155,7 @@ def test_random_networks_agree_with_the_slow_chain(drawn):
             "found full": rates[FOUND_FULL:, i].sum(),
         }
         assert counted == pytest.approx({key: oracle.rate(key, i) for key in counted}, abs=1e-10)
+    return fast.size, len(oracle.index)
 
 
 def test_deadlock_of_three_services_moves_one_job_along_each_arc():

@@ -22,14 +22,19 @@ from flownet.kernels.simulation_setup import build_memory, resize, services
 from flownet.kernels.simulation_tallies import SKETCH_RELATIVE_ERROR, quantile, total
 from flownet.kernels.simulation_words import handle
 from oracles.compiled_networks import build
-from oracles.simulated_cases import any_calendars, any_network, interrupting
+from oracles.simulated_cases import any_calendars, any_network, interrupting, with_ranks
 from oracles.simulation_audit import audit
 
 
-@given(seed=st.integers(0, 10**6), preemptive=st.booleans(), varying=st.booleans())
+@given(
+    seed=st.integers(0, 10**6),
+    preemptive=st.booleans(),
+    varying=st.booleans(),
+    ranked=st.booleans(),
+)
 @settings(max_examples=80)
-def test_the_books_balance_after_every_few_events(seed, preemptive, varying):
-    network = any_network(seed)
+def test_the_books_balance_after_every_few_events(seed, preemptive, varying, ranked):
+    network = with_ranks(any_network(seed), seed) if ranked else any_network(seed)
     if preemptive:
         network = interrupting(network)
     servers = np.where(network.discipline == DELAY, np.inf, network.servers)
@@ -238,11 +243,12 @@ def test_a_network_without_arrivals_stays_empty():
 
 PROGRAM = """
 import numpy as np
-from oracles.simulated_cases import any_calendars, any_network, interrupting
+from oracles.simulated_cases import any_calendars, any_network, interrupting, with_ranks
 from flownet.kernels.simulation import simulate_once
 from flownet.kernels.simulation_profile_setup import Profile
 for seed in (0, 5, 8, 20, 44):
     network = interrupting(any_network(seed)) if seed > 8 else any_network(seed)
+    network = with_ranks(network, seed) if seed in (5, 20) else network
     calendars = any_calendars(network, seed) if seed > 0 else None
     run = simulate_once(
         network, calendars, horizon=60.0, warmup=5.0, seed=seed, profile=Profile(6, 0.5)

@@ -57,6 +57,12 @@ def test_a_right_document_has_no_faults():
         ({"external_arrival_rate": -1}, "external_arrival_rate", "at least 0"),
         ({"when_full": "loss"}, "when_full", "did you mean 'lost'?"),
         ({"capacity": 0.5}, "capacity", "at least servers"),
+        ({"external_entry_priority": 1.5}, "external_entry_priority", "whole number"),
+        (
+            {"capacity": 3, "external_places_left_free": 3},
+            "external_places_left_free",
+            "below the capacity of 'ED' (3)",
+        ),
         ({"capacity": 3, "waiting_room": 1}, "waiting_room", "one of the two"),
         ({"overflow_to": "Wrad"}, "overflow_to", "did you mean 'Ward'?"),
         ({"overflow_to": "ED"}, "overflow_to", "another service"),

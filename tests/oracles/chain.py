@@ -4,8 +4,9 @@ Written apart from the package's chain: a state is a picture of who is where, th
 an event are found by applying the rules until nothing changes, and the balance equations are
 solved densely. Exponential services, Poisson arrivals.
 
-The rules: a job that waits inside takes a free server; the first of those who wait for a place
-(at the door, blocked elsewhere or outside, in order of asking) takes a free place; a job that goes
+The rules: a job that waits inside takes a free server; of those who wait for a place (at the door,
+blocked elsewhere or outside) and may have one of those that are free, the best rank, and among
+equals the one who asked first, takes it; a job that goes
 round to its own service keeps its place; as soon as services block each other in a cycle, the
 earliest job of each arc moves, all at once, along the shortest such cycle.
 """
@@ -24,7 +25,7 @@ OUTSIDE = -1
 
 @dataclass
 class Service:
-    """One service.
+    """One service; `rank` and `left_free` are those of the jobs that it sends on.
 
     `capacity` None is unlimited, cut off at `level` jobs present; no more than `door` jobs wait for
     a place. What leads beyond is left out.
@@ -40,6 +41,10 @@ class Service:
     give_up_rate: float = 0.0
     level: int = 40
     door: int = 40
+    rank: int = 1
+    left_free: int = 0
+    outside_rank: int = 1
+    outside_left_free: int = 0
 
 
 @dataclass
@@ -102,9 +107,23 @@ class Chain:
                 return True
         return "crowded" in p.seen
 
-    def _full(self, p: Picture, i: int) -> bool:
+    def _full(self, p: Picture, i: int, origin: int) -> bool:
         capacity = self.services[i].capacity
-        return capacity is not None and p.present(i) >= capacity
+        return capacity is not None and p.present(i) + self._left_free(origin, i) >= capacity
+
+    def _left_free(self, origin: int, i: int) -> int:
+        if origin == OUTSIDE:
+            return self.services[i].outside_left_free
+        return self.services[origin].left_free
+
+    def _next(self, p: Picture, i: int) -> int | None:
+        """Return the place in the door of who may enter now."""
+        ranks = [
+            (self.services[i].outside_rank if o == OUTSIDE else self.services[o].rank, place)
+            for place, o in enumerate(p.door[i])
+            if not self._full(p, i, o)
+        ]
+        return min(ranks)[1] if ranks else None
 
     def _settle(self, p: Picture) -> None:
         """Apply the rules until nothing changes."""
@@ -117,8 +136,9 @@ class Chain:
                     p.working[i] += 1
                     changed = True
             for i in range(self.n):
-                if p.door[i] and not self._full(p, i):
-                    p.door[i].pop(0)
+                first = self._next(p, i)
+                if first is not None:
+                    p.door[i].pop(first)
                     self._admit(p, i)
                     changed = True
                     break
@@ -162,6 +182,7 @@ class Chain:
         # the asker's server is still held: it is counted as one more job at its origin
         own = origin == j
         places = p.present(j) + (1 if own else 0)
+        places += self._left_free(origin, j)
         full = service.capacity is not None and places >= service.capacity
         p.mark("asked", j)
         if full and origin != OUTSIDE and hops == 0:

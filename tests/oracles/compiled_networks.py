@@ -47,12 +47,16 @@ def build(
     patience: Any = np.inf,
     transfer_delay: Any = 0.0,
     holds_server: Any = False,
+    entry_priority: Any = 1,
+    places_left_free: Any = 0,
+    external_entry_priority: Any = 1,
+    external_places_left_free: Any = 0,
     family: Any = None,
 ) -> CompiledNetwork:
     """Build a network; `service_time` is (n,) or (n, R).
 
     `routing` is (n, n), the same for every class, (R, n, n) by class, or (S, S) over states where
-    it is two-dimensional with more than n rows; `transfer_delay` and `holds_server` likewise.
+    it is two-dimensional with more than n rows; the other attributes of routes likewise.
     """
     time = np.asarray(service_time, dtype=np.float64)
     time = time[:, None] if time.ndim == 1 else time
@@ -85,6 +89,9 @@ def build(
     def per_service(value: Any, kind: type) -> np.ndarray:
         return _freeze(np.array(np.broadcast_to(np.asarray(value, dtype=kind), n)))
 
+    def of_routes(value: Any) -> np.ndarray:
+        return _freeze(over_states(value)[source, target].astype(np.int64))
+
     return CompiledNetwork(
         servers=per_service(servers, np.float64),
         capacity=per_service(capacity, np.float64),
@@ -103,6 +110,10 @@ def build(
         route_probability=_freeze(matrix[source, target]),
         transfer_delay=_freeze(delay[source, target]),
         holds_server=_freeze(holds[source, target].astype(np.bool_)),
+        entry_priority=of_routes(entry_priority),
+        places_left_free=of_routes(places_left_free),
+        external_entry_priority=_freeze(_by_class(external_entry_priority, shape).astype(int)),
+        external_places_left_free=_freeze(_by_class(external_places_left_free, shape).astype(int)),
         service_family=_freeze(np.array(np.broadcast_to(family, shape), dtype=np.int64)),
         service_parameters=_freeze(parameters),
         samples=_freeze(np.zeros(0)),

@@ -108,6 +108,19 @@ def any_network(seed: int, *, outside: bool = True) -> CompiledNetwork:
     )
 
 
+def with_ranks(network: CompiledNetwork, seed: int) -> CompiledNetwork:
+    """Return the network with random ranks at entrances, and some places left free for others."""
+    g = np.random.default_rng(seed)
+    routes, outside = network.route_to.size, network.external_entry_priority.shape
+    spare = int(network.capacity.min()) - 1 if np.isfinite(network.capacity.min()) else 1
+    return network._replace(
+        entry_priority=g.integers(0, 3, routes),
+        places_left_free=np.where(g.random(routes) < 0.3, spare, 0),
+        external_entry_priority=g.integers(0, 3, outside),
+        external_places_left_free=np.where(g.random(outside) < 0.3, spare, 0),
+    )
+
+
 def interrupting(network: CompiledNetwork) -> CompiledNetwork:
     """Return the network with jobs of better ranks that interrupt others."""
     ranked = network.discipline == PRIORITY

@@ -57,7 +57,8 @@ def audit(m: Memory, capacity: np.ndarray, servers: np.ndarray) -> None:
         assert row[at.PAIR_NUMBER] == number[pair]
         on_pair = _on_pair(m, pair)
         assert set(on_pair) == {j for j in blocked if m.q[j + at.PAIR] == pair}
-        assert [m.f[j + at.SINCE] for j in on_pair] == sorted(m.f[j + at.SINCE] for j in on_pair)
+        order = [(_turn(m, j), m.f[j + at.SINCE]) for j in on_pair]
+        assert order == sorted(order)
     arcs = {(int(m.q[p + at.PAIR_SOURCE]), int(m.q[p + at.PAIR_TARGET])) for p in number}
     while arcs:  # take away whom nobody blocks: a cycle would remain
         kept = {arc for arc in arcs if arc[1] in {source for source, _ in arcs}}
@@ -127,6 +128,13 @@ def _check_heap(m: Memory, alive: list[int]) -> None:
             assert (job in planned) != shared
 
 
+def _turn(m: Memory, job: int) -> int:
+    """Return the turn of a job that waits for a place."""
+    if m.q[job + at.KIND] == at.OUTSIDE:
+        return int(m.q[m.q[job + at.TARGET] + at.EXTERNAL_TURN])
+    return int(m.q[m.q[job + at.ROUTE] + at.TURN])
+
+
 def _check_service(
     m: Memory, address: int, row: np.ndarray, here: list[int], capacity: float, servers: float
 ) -> None:
@@ -141,8 +149,12 @@ def _check_service(
         for j in walk(m, queue + at.QUEUE)
     ]
     assert sorted(waiting) == sorted(j for j in here if m.q[j + at.KIND] == at.WAITING)
-    if walk(m, address + at.ENTRANCE):
-        assert row[at.ROOM] <= 0
+    entering = walk(m, address + at.ENTRANCE)
+    assert [_turn(m, j) for j in entering] == sorted(_turn(m, j) for j in entering)
+    for job in entering:
+        outside = m.q[job + at.KIND] == at.OUTSIDE
+        free = m.q[m.q[job + at.TARGET] + at.EXTERNAL_LEFT_FREE]
+        assert row[at.ROOM] <= (free if outside else m.q[m.q[job + at.ROUTE] + at.LEFT_FREE])
     if row[at.DISCIPLINE] == PROCESSOR_SHARING:
         assert row[at.SHARING] == kinds[at.SERVING] == len(_tree(m, int(row[at.ROOT])))
         assert row[at.HELD_SERVERS] == kinds[at.BLOCKED] + kinds[at.HELD]
