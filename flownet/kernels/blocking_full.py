@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from flownet.errors import Fault, ParameterError
+from flownet.errors import Fault, MethodError, ParameterError
 from flownet.kernels.blocking_around import solve_around
 from flownet.kernels.blocking_compressed import (
     BROKEN,
@@ -39,7 +39,13 @@ from flownet.kernels.blocking_parts import (
 )
 from flownet.kernels.blocking_parts_chain import LONGEST_TAIL, figures
 from flownet.kernels.blocking_parts_moves import NONE
-from flownet.kernels.blocking_parts_plan import choose_parts, graph_of, homes, states_of
+from flownet.kernels.blocking_parts_plan import (
+    choose_parts,
+    graph_of,
+    homes,
+    outside_lines,
+    states_of,
+)
 from flownet.kernels.compiled import (
     DELAY,
     PROCESSOR_SHARING,
@@ -48,6 +54,8 @@ from flownet.kernels.compiled import (
     Floats,
     Measures,
 )
+from flownet.kernels.exact_reach import ranked_doors
+from flownet.kernels.turns import turns_of
 
 COMPRESSED, FULL = "compressed", "full"
 MODES = (COMPRESSED, FULL)
@@ -71,6 +79,12 @@ GROWING = 1e-9
 """A queue that is taken to grow leaves at least this share of its arrivals unserved."""
 TORRENT = 1e7
 """Arrivals for each that a service can finish, before one whose queue never ends."""
+NOT_BY_RANK = (
+    "those who wait for a place enter by rank (entry_priority), which only mode 'full' follows: it "
+    "has no answer here (too many states, of which mode='full' by name allows more, no steady "
+    "state, or parts that do not agree); flownet.simulate(network, horizon=...) has one, and "
+    "method='exact' where states are few"
+)
 STEEPEST = 1.0 - 2.0 * (1.0 - LONGEST_TAIL)
 """A line whose numbers fall no faster than this may grow for ever."""
 
@@ -113,6 +127,8 @@ def solve_blocking(
     ------
     ParameterError
         Where there is no such mode.
+    MethodError
+        Where jobs enter by rank and the full mode, which alone follows that, has no answer.
 
     Notes
     -----
@@ -136,7 +152,8 @@ def solve_blocking(
     if mode not in {None, *MODES}:
         message = f"must be one of {', '.join(MODES)}"
         raise ParameterError([Fault("method 'blocking'", "mode", repr(mode), message)])
-    if mode == COMPRESSED or full_reasons(compiled):
+    ranked = bool(ranked_doors(compiled).any())
+    if not ranked and (mode == COMPRESSED or full_reasons(compiled)):
         return _compressed(compiled, tolerance, max_sweeps, start)
     fine = FINE if tolerance is None else max(tolerance, FINEST)
     most, states = (MOST_PARTS, QUICK_STATES) if mode is None else (math.inf, MOST_STATES)
@@ -144,6 +161,8 @@ def solve_blocking(
         compiled, tolerance=fine, max_sweeps=max_sweeps, most=most, states=states, begin=start
     )
     if found is None or found.status != CONVERGED:
+        if ranked:
+            raise MethodError("blocking", [NOT_BY_RANK])
         return _compressed(compiled, tolerance, max_sweeps, start)
     return found._replace(variant=MODES.index(FULL))
 
@@ -219,6 +238,27 @@ def full_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
     instant = chained & ~used.all(axis=1) & ~used.any(axis=1)
     found = {"general_in_full": general, "endless_in_full": endless, "instant_in_full": instant}
     return [(why, int(i)) for why, where in found.items() for i in np.flatnonzero(where)]
+
+
+def ranks_mixed(compiled: CompiledNetwork) -> Booleans:
+    """Tell before which services those whom a part counts together have different turns: (n,).
+
+    They are those who come from one service, of any class, and hold their server; and all others,
+    outside and in transit.
+    """
+    n = compiled.servers.size
+    layout, turns = lay_out(compiled), turns_of(compiled)
+    outside = outside_lines(compiled) & layout.finite[:, np.newaxis]
+    ends = [layout.end[layout.blocks], layout.end[layout.transit], np.nonzero(outside)[0]]
+    source = np.where(layout.blocks, layout.start, n)
+    sources = [source[layout.blocks], source[layout.transit], np.full(int(outside.sum()), n)]
+    turn = [turns.route[layout.blocks], turns.route[layout.transit], turns.external[outside]]
+    line = np.concatenate(ends) * (n + 1) + np.concatenate(sources)
+    seen = np.unique(np.stack([line, np.concatenate(turn)]), axis=1)[0]
+    lines, number = np.unique(seen, return_counts=True)
+    mixed: Booleans = np.zeros(n, dtype=np.bool_)
+    mixed[lines[number > 1] // (n + 1)] = True
+    return mixed
 
 
 def take_apart(

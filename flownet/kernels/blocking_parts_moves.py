@@ -3,7 +3,8 @@
 A state of a part counts, at each of its services, the jobs there, those that wait for a place there
 in servers outside the part, and those that wait outside the network; and on each route of blocking,
 the servers of the part that are blocked for its end. Jobs that wait for the same place are taken
-in random order, which leaves their numbers as they are under first come, first served.
+by turn, and of one turn in random order, which leaves their numbers as they are under first come,
+first served.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class Part(NamedTuple):
     gives_up: Booleans
     size: Integers
     """(2 S + k + g,) one more than the largest value of each digit."""
+    turn: Integers
+    """(2 S + k + g,) of those whom each digit counts, that wait for a place: smaller ones enter
+    first."""
     top: Integers
     """(S,) largest number in the tables, jobs that wait for a place included."""
     passes: Integers
@@ -76,6 +80,31 @@ class Part(NamedTuple):
 
 
 @njit
+def _waits_for(part: Part, source: int, s: int) -> bool:
+    """Tell whether a digit counts those who wait for a place at a service."""
+    services = part.services.size
+    k = source - 2 * services
+    if k < 0:
+        return source == services + s
+    g = k - part.routes.size
+    return bool(part.target[g] == s if g >= 0 else part.blocks[k] and part.end[k] == s)
+
+
+@njit
+def _first_of(part: Part, d: Integers, s: int) -> tuple[int, int]:
+    """Return the first turn of those who wait for a place at a service, and how many have it."""
+    turn, total = 0, 0
+    for source in range(part.services.size, part.size.size):
+        if d[source] == 0 or not _waits_for(part, source, s):
+            continue
+        if total == 0 or part.turn[source] < turn:
+            turn, total = part.turn[source], 0
+        if part.turn[source] == turn:
+            total += d[source]
+    return int(turn), int(total)
+
+
+@njit
 def _vacate(part: Part, branches: Integers, weight: Floats, vacant: Integers, count: int) -> int:
     """Let those in who wait for places that fall free, and so on; return the number of outcomes."""
     services, done = part.services.size, 0
@@ -86,13 +115,7 @@ def _vacate(part: Part, branches: Integers, weight: Floats, vacant: Integers, co
             done += 1
             continue
         d = branches[done]
-        total = d[services + s]
-        for k in range(part.routes.size):
-            if part.blocks[k] and part.end[k] == s:
-                total += d[2 * services + k]
-        for g in range(part.target.size):
-            if part.target[g] == s:
-                total += d[doors + g]
+        turn, total = _first_of(part, d, s)
         vacant[done] = NONE
         if total == 0:
             done += 1
@@ -100,10 +123,8 @@ def _vacate(part: Part, branches: Integers, weight: Floats, vacant: Integers, co
         whole, before = weight[done], d.copy()
         taken = False
         for source in range(services, part.size.size):
-            k, g = source - 2 * services, source - doors
-            mine = source == services + s or (g >= 0 and part.target[g] == s)
-            inner = k >= 0 and g < 0 and part.blocks[k] and part.end[k] == s
-            if not (mine or inner) or before[source] == 0 or count >= MOST_BRANCHES:
+            waits = before[source] > 0 and _waits_for(part, source, s)
+            if not waits or part.turn[source] != turn or count >= MOST_BRANCHES:
                 continue
             place = count if taken else done
             count += 1 if taken else 0
@@ -113,9 +134,10 @@ def _vacate(part: Part, branches: Integers, weight: Floats, vacant: Integers, co
             branches[place, s] += 1
             weight[place] = whole * before[source] / total
             vacant[place] = NONE
-            if inner:
-                branches[place, part.start[k]] -= 1
-                vacant[place] = part.start[k]
+            if 2 * services <= source < doors:
+                start = part.start[source - 2 * services]
+                branches[place, start] -= 1
+                vacant[place] = start
     return count
 
 
@@ -238,17 +260,20 @@ def _leave(part: Part, o: Outcomes, d: Integers, k: int, working: float) -> None
     """Add the completions that go along a blocking route out of the part, and the releases."""
     services, s = part.services.size, part.start[k]
     digit, rate = 2 * services + k, 1 + 4 * services + k
-    after, every = d.copy(), d[digit]
+    after, every, ahead, equal = d.copy(), d[digit], 0, d[digit]
     cell = min(number_at(part, d, s), part.top[s]) * part.width[k]
     if part.width[k] > 1:
         cell += stuck_at(part, d, s) - d[digit]
     for h in range(part.routes.size):
         if part.kin[k, h]:
-            every += d[2 * services + h]
-    if d[digit] > 0:
+            number, turn = d[2 * services + h], part.turn[2 * services + h]
+            every += number
+            ahead += number if turn < part.turn[digit] else 0
+            equal += number if turn == part.turn[digit] else 0
+    if d[digit] > 0 and ahead == 0:
         after[digit] -= 1
         entry = part.released[k] + every * (part.top[s] + 1) * part.width[k] + cell
-        _add(part, o, after, s, d[digit] / every, 0, entry, NONE)
+        _add(part, o, after, s, d[digit] / equal, 0, entry, NONE)
         after[digit] += 1
     if working <= 0:
         return

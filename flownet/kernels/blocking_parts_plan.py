@@ -11,7 +11,15 @@ import numpy as np
 from flownet.kernels.blocking_compressed_flows import Flows, Layout
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_parts_moves import NONE, Part
-from flownet.kernels.compiled import DELAY, Booleans, CompiledNetwork, Floats, Integers
+from flownet.kernels.compiled import (
+    DELAY,
+    WAIT_OUTSIDE,
+    Booleans,
+    CompiledNetwork,
+    Floats,
+    Integers,
+)
+from flownet.kernels.turns import turns_of
 
 MOST_STRANGERS = 8
 """Jobs at most that are blocked for a service of a part in servers outside it."""
@@ -42,6 +50,10 @@ class Graph(NamedTuple):
     """(n,) largest number at a service or waiting for a place there."""
     rank: Integers
     """(n,) place in an order by what the services are, not by where they stand in the arrays."""
+    turn: Integers
+    """(a,) of those who wait for a place at the end of a route: smaller ones enter first."""
+    outside: Integers
+    """(n,) of those who wait outside."""
 
 
 def graph_of(
@@ -93,7 +105,23 @@ def graph_of(
     work = [flows.arrivals, flows.external, flows.done * compiled.service_time]
     kinds = [compiled.servers, size, *(np.round(part.sum(axis=1), 9) for part in work)]
     rank = np.argsort(np.lexsort(kinds), kind="stable")
-    return Graph(chained, start, end, blocks, member, room, endless, waits, loses, line, top, rank)
+    turns = turns_of(compiled)
+    turn = np.zeros(start.size, dtype=np.int64)
+    turn[member[between]] = turns.route[between]
+    outside = np.where(outside_lines(compiled), turns.external, 0).max(axis=1)
+    np.maximum.at(outside, layout.end[layout.transit], turns.route[layout.transit])
+    return Graph(
+        chained, start, end, blocks, member, room, endless, waits, loses, line, top, rank, turn,
+        outside,
+    )  # fmt: skip
+
+
+def outside_lines(compiled: CompiledNetwork) -> Booleans:
+    """Tell which classes can wait outside before which services, or overflow to them: (n, R)."""
+    coming: Booleans = compiled.external_arrival_rate > 0
+    coming[compiled.overflow_to[compiled.overflow_to >= 0]] = True
+    coming &= (compiled.external_when_full == WAIT_OUTSIDE)[:, np.newaxis]
+    return coming
 
 
 def states_of(compiled: CompiledNetwork, graph: Graph, services: list[int]) -> float:
@@ -227,6 +255,8 @@ def part_of(
     ]
     ways = np.bincount(graph.start[graph.blocks], minlength=graph.chained.size)[mine]
     size = [graph.room[mine] + 1, graph.line[mine] + 1, np.where(blocks, servers[start] + 1, 1)]
+    first = np.array([door[0][0] for door in doors], dtype=np.int64)
+    into_turn = graph.turn[np.array(chosen, dtype=np.int64)], graph.turn[first]
     part = Part(
         services=mine,
         servers=servers,
@@ -236,6 +266,7 @@ def part_of(
         loses=graph.loses[mine],
         gives_up=layout.giving_up[mine] > 0,
         size=np.concatenate([*size, np.array(behind, dtype=np.int64) + 1]).astype(np.int64),
+        turn=np.concatenate([np.zeros_like(mine), graph.outside[mine], *into_turn]),
         top=top,
         passes=np.full(mine.size, NONE),
         routes=np.array(chosen, dtype=np.int64),
@@ -264,16 +295,19 @@ def part_of(
 def _doors(
     graph: Graph, ends: list[tuple[int, int]], into: list[int], apart: set[int]
 ) -> list[list[tuple[int, tuple[int, ...]]]]:
-    """Return the doors of a part: routes that share one, each with the others from its start."""
+    """Return the doors of a part: routes that share one, each with the others from its start.
+
+    Those who have another turn have another door.
+    """
     blocking = [a for a in into if graph.blocks[a]]
-    common: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+    common: dict[tuple[int, int], list[tuple[int, tuple[int, ...]]]] = {}
     doors: list[list[tuple[int, tuple[int, ...]]]] = []
     for a in blocking:
         others = tuple(b for b in blocking if b != a and ends[b][0] == ends[a][0])
         if others or a in apart:
             doors.append([(a, others)])
         else:
-            common.setdefault(ends[a][1], []).append((a, ()))
+            common.setdefault((ends[a][1], int(graph.turn[a])), []).append((a, ()))
     return doors + list(common.values())
 
 

@@ -14,9 +14,11 @@ from flownet.kernels.adjoint_blocking import blocking_gradient
 from flownet.kernels.adjoint_open import open_gradient
 from flownet.kernels.adjoint_product_form import product_form_gradient
 from flownet.kernels.blocking_full import (
+    COMPRESSED,
     FULL,
     MODES,
     full_reasons,
+    ranks_mixed,
     ready_blocking,
     solve_blocking,
 )
@@ -55,8 +57,10 @@ REASONS: Final = {
     "ps_in_room": "it shares its servers among all (ps) within a finite capacity",
     "priority_in_room": "it serves by priority in a network with blocking; method='exact' or "
     "flownet.simulate follows that",
-    "entry_priority": "those who wait for a place there enter by rank (entry_priority); "
-    "method='exact' or flownet.simulate follows that",
+    "ranks": "those who wait for a place there enter by rank (entry_priority), which of the modes "
+    "only 'full' follows; method='exact' or flownet.simulate does too",
+    "ranks_mixed": "those who come from one service, or wait outside or in transit, are not all of "
+    "one rank (entry_priority); method='exact' or flownet.simulate follows that",
     "places_left_free": "some leave places free for others there (places_left_free); "
     "method='exact' or flownet.simulate follows that",
     "general_in_full": "service times are not exponential, which mode 'full' needs",
@@ -193,7 +197,6 @@ def blocking_reasons(compiled: CompiledNetwork) -> list[tuple[str, int]]:
         "fractional_servers": fractional,
         "ps_in_room": sharing,
         "priority_in_room": ranked,
-        "entry_priority": ranked_doors(compiled),
         "places_left_free": keeping_free(compiled),
     }
     return reasons + [(why, int(i)) for why, where in found.items() for i in np.flatnonzero(where)]
@@ -211,9 +214,16 @@ def _blocking_strains(compiled: CompiledNetwork) -> list[tuple[str, int]]:
 
 def _blocking_refusals(compilation: Compilation, *, mode: str | None = None) -> list[str]:
     """Return why the blocking decomposition does not apply, or not in this mode."""
-    found = blocking_reasons(compilation.arrays)
-    if mode == FULL and not found:
-        found = full_reasons(compilation.arrays)
+    arrays = compilation.arrays
+    found = blocking_reasons(arrays)
+    ranked = np.flatnonzero(ranked_doors(arrays))
+    if not found and ranked.size:
+        found = [("ranks_mixed", int(i)) for i in np.flatnonzero(ranks_mixed(arrays))]
+        inside = [] if mode == COMPRESSED else full_reasons(arrays)
+        if mode == COMPRESSED or inside:
+            found += [("ranks", int(i)) for i in ranked] + inside
+    elif mode == FULL and not found:
+        found = full_reasons(arrays)
     return _sentences(found, REASONS, compilation)
 
 

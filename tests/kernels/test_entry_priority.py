@@ -97,6 +97,7 @@ def every_feature():
     )
 
 
+@pytest.mark.slow
 def test_the_simulator_agrees_with_the_chain():
     network = every_feature()
     exact = solve_exact(network, truncation_mass=1e-5).measures
