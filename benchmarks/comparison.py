@@ -59,6 +59,11 @@ def errors_of(
         return None
     if "mode" in options and METHODS[method].variants[found.variant] != options["mode"]:
         return None
+    return errors_between(arrays, found, truth)
+
+
+def errors_between(arrays: CompiledNetwork, found: Measures, truth: Measures) -> Errors:
+    """Return the errors of measures that were found."""
     servers = np.where(np.isfinite(arrays.servers), arrays.servers, 1.0)
     blocked = (found.number_blocked - truth.number_blocked).sum(axis=1) / servers
     full = found.blocking_probability - np.nan_to_num(truth.blocking_probability)

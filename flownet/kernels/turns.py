@@ -27,7 +27,9 @@ def turns_of(compiled: CompiledNetwork) -> Turns:
     """
     free = np.concatenate([compiled.places_left_free, compiled.external_places_left_free.ravel()])
     rank = np.concatenate([compiled.entry_priority, compiled.external_entry_priority.ravel()])
-    turn = np.unique(np.stack([free, rank], axis=1), axis=0, return_inverse=True)[1].ravel()
+    turn = np.zeros(rank.size, dtype=np.int64)
+    if (rank != rank[0]).any() or (free != free[0]).any():
+        turn = np.unique(np.stack([free, rank], axis=1), axis=0, return_inverse=True)[1].ravel()
     routes = compiled.route_to.size
     return Turns(turn[:routes], turn[routes:].reshape(compiled.service_time.shape))
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kernels.test_entry_priority import ambulances_by_rank
 
 import flownet as fn
 from flownet.errors import MethodError
 from flownet.kernels.blocking_full import solve_blocking
 from flownet.kernels.compiled import LOST, WAIT_OUTSIDE
 from flownet.kernels.exact import solve_exact
-from kernels.test_entry_priority import ambulances_by_rank
 from oracles.compiled_networks import build
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "cases" / "health.json"
@@ -110,5 +110,5 @@ def test_what_cannot_be_followed_is_refused_with_what_can(changes, options, says
 
 
 def test_ranks_without_an_answer_in_full_are_refused():
-    with pytest.raises(MethodError, match="enter by rank.*flownet.simulate"):
+    with pytest.raises(MethodError, match=r"enter by rank.*flownet\.simulate"):
         fn.solve(described(external_arrival_rate=0.9), method="blocking")

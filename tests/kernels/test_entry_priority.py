@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import flownet as fn
 from flownet.errors import MethodError
 from flownet.kernels.compiled import LOST, OVERFLOW, WAIT_OUTSIDE
 from flownet.kernels.exact import solve_exact
@@ -180,3 +181,44 @@ def test_an_overloaded_entrance_with_ranks_is_refused_by_the_chain():
     )
     with pytest.raises(MethodError, match="overloaded"):
         solve_exact(network)
+
+
+@BOTH
+def test_places_left_free_are_trunk_reservation(solver):
+    """Lost jobs: a birth-death chain, in which one class alone comes where few places are free."""
+    servers, left, rates = 5, 2, np.array([1.5, 2.0])
+    weight = [1.0]
+    for busy in range(servers):
+        coming = rates.sum() if busy < servers - left else rates[0]
+        weight.append(weight[-1] * coming / (busy + 1))
+    chance = np.array(weight) / sum(weight)
+    lost = rates * [chance[servers], chance[servers - left :].sum()]
+    network = build(
+        np.ones((1, 2)),
+        servers=servers,
+        capacity=servers,
+        external=rates[None],
+        external_places_left_free=[[0, left]],
+    )
+    if solver == "chain":
+        assert solve_exact(network).measures.loss_rate[0] == pytest.approx(lost, rel=1e-10)
+    else:
+        run = tallies(network, 2e4)
+        for k in (0, 1):
+            agrees(run.losses[:, 0, k], run.length, lost[k], k)
+
+
+def test_formulas_without_places_left_free_are_refused():
+    bed = {
+        "name": "beds", "servers": 5, "capacity": 5, "service_time": 1.0,
+        "external_arrival_rate": 3.5, "external_places_left_free": {"planned": 2},
+    }  # fmt: skip
+    network = fn.Network.from_dict(
+        {
+            "network": {"time_unit": "day"},
+            "classes": {"urgent": {}, "planned": {}},
+            "services": [bed],
+        }
+    )
+    with pytest.raises(MethodError, match=r"'beds': some leave places free.*flownet\.simulate"):
+        fn.solve(network)
