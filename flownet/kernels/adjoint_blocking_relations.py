@@ -21,6 +21,19 @@ FIGURES = (
 )  # fmt: skip
 
 
+STAGES = (
+    ("inside", "done"),
+    ("total", "admitted", "flow", "work", "scv", "passes"),
+    ("chance", "free", "lost", "base"),
+    ("room",),
+    ("held", "wait", *(name for name in FIGURES if name != "wait")),
+    ("fall", "slow", "fast", "long"),
+    ("every", "speed"),
+    ("deviation", "slowness", "factor"),
+)
+"""A sweep: flows from upstream to downstream, then chains from downstream to upstream."""
+
+
 class Slopes(NamedTuple):
     """How the chains answer what they are made of; see `station_slopes`."""
 
@@ -65,7 +78,25 @@ def relations_of(point: Point, slopes: Slopes) -> Relations:
     _add_holding(relations, point)
     _add_stations(relations, point, slopes)
     add_pairs(relations, point)
+    relations.order = _swept(relations, point)
     return relations
+
+
+def _swept(r: Relations, point: Point) -> Integers:
+    """Return the places of the unknowns in the order in which a sweep finds them."""
+    n, classes = point.flows.done.shape
+    rank = np.empty(n, dtype=np.int64)
+    rank[point.layout.order] = np.arange(n)
+    keys = np.zeros((3, r.size), dtype=np.int64)
+    for number, names in enumerate(STAGES):
+        for within, name in enumerate(names):
+            part = slice(r.first[name], r.first[name] + r.sizes[name])
+            keys[:, part] = np.array([[within], [0], [number]])
+            if number == 0:
+                keys[1, part] = -np.repeat(rank, classes)
+            elif r.sizes[name] == n:
+                keys[1, part] = rank
+    return np.lexsort(keys)
 
 
 def _external(point: Point) -> Floats:

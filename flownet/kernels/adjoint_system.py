@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array, eye_array
-from scipy.sparse.linalg import LinearOperator, gmres, spilu, splu
+from scipy.sparse import coo_array, csc_array, eye_array, triu
+from scipy.sparse.linalg import LinearOperator, gmres, splu
 
 from flownet.kernels.compiled import Floats, Integers
 
@@ -17,7 +17,13 @@ SOLVED = 1e-11
 
 
 class Relations:
-    """Unknowns y = phi(y, theta) in named blocks, and the derivatives of phi as they are found."""
+    """Unknowns y = phi(y, theta) in named blocks, and the derivatives of phi as they are found.
+
+    Where these are many, `order` counts: the places of the unknowns in the order in which a sweep
+    finds them, so that most of what one is made of comes before it.
+    """
+
+    order: Integers | None = None
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.sizes = dict(sizes)
@@ -47,7 +53,7 @@ class Relations:
         right = np.zeros(self.size)
         for name, values in worth.items():
             right[self.first[name] : self.first[name] + self.sizes[name]] += values.ravel()
-        answer = _solved(system, right)
+        answer = _solved(system, right, self.order)
         if answer is None:
             return None
         return {
@@ -56,11 +62,28 @@ class Relations:
         }
 
 
-def _solved(system: csc_array, right: Floats) -> Floats | None:
+def _solved(system: csc_array, right: Floats, order: Integers | None) -> Floats | None:
+    """Solve directly where the system is small, else by GMRES, each step after a sweep backwards.
+
+    What feeds back from one sweep to the next is left to GMRES; the rest of the transposed system
+    is triangular in the order of the sweep, and takes no more room than it has entries.
+    """
     if right.size <= DIRECT:
         direct = np.asarray(splu(system).solve(right))
         return direct if np.isfinite(direct).all() else None
-    rough: Any = spilu(system, drop_tol=1e-5, fill_factor=12)
-    guess = LinearOperator(system.shape, matvec=rough.solve, dtype=np.float64)
-    answer, failed = gmres(system, right, M=guess, rtol=SOLVED, atol=0.0, restart=60, maxiter=30)
-    return None if failed else np.asarray(answer)
+    order = np.arange(right.size) if order is None else order
+    ordered: Any = csc_array(system[order][:, order])
+    ahead = csc_array(triu(ordered))
+    try:
+        swept: Any = splu(ahead, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+    except RuntimeError:  # an unknown that is nothing but itself: the sweep has no answer
+        return None
+    guess = LinearOperator(ahead.shape, matvec=swept.solve, dtype=np.float64)
+    found, failed = gmres(
+        ordered, right[order], M=guess, rtol=SOLVED, atol=0.0, restart=60, maxiter=30
+    )
+    if failed or not np.isfinite(found).all():
+        return None
+    answer = np.empty(right.size)
+    answer[order] = found
+    return answer

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import flownet as fn
+from flownet.kernels import adjoint_system
 from flownet.kernels.adjoint import Weights, weights_of
 from flownet.network.parameters import parameters_of
 from flownet.solvers.objective import objective_of
@@ -169,7 +170,11 @@ def waiting_outside():
         (waiting_outside(), "cost"),
     ],
 )
-def test_blocking_is_differentiated_at_its_fixed_point(system, goal):
+@pytest.mark.parametrize("factorized", [True, False])
+def test_blocking_is_differentiated_at_its_fixed_point(monkeypatch, system, goal, factorized):
+    """Also where the equations are too many to be factorized, and are solved by GMRES."""
+    if not factorized:
+        monkeypatch.setattr(adjoint_system, "DIRECT", 0)
     found = fn.sensitivities(system, goal, "blocking", mode="compressed")
     expected = differences(found, goal)
     adjoint = np.isfinite(expected)
