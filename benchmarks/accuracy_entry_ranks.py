@@ -6,14 +6,25 @@ ranks change is measured beside it: the same method on the same network without 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from benchmarks.accuracy_blocking import FEATURES, blocking_networks
-from benchmarks.comparison import MOST_STATES, VISITS, by_chain, by_simulation, errors_between
+from benchmarks.comparison import (
+    MOST_STATES,
+    VISITS,
+    by_chain,
+    by_simulation,
+    errors_between,
+    network_of,
+)
 from flownet.errors import MethodError
 from flownet.kernels.blocking_full import FULL, MODES, ranks_mixed, solve_blocking
 from flownet.kernels.compiled import CompiledNetwork, Floats, Measures
 from flownet.kernels.exact_reach import ranked_doors
+from flownet.network.model import Network
+from flownet.solvers.solve import solve
 
 NAMES = (
     "admitted jobs, all services, relative",
@@ -122,4 +133,89 @@ def _table(how: str, told: list[tuple[CompiledNetwork, Measures]]) -> str:
     )  # fmt: skip
 
 
-SECTIONS = {"blocking with ranks": entry_ranks}
+class Department(NamedTuple):
+    """An emergency department that holds ambulances outside from a number of patients on."""
+
+    on_foot: float
+    by_ambulance: float
+    stay: float
+    servers: int
+    places: int
+    threshold: int
+    parking: int
+    published: float
+    """Mean time that an ambulance is held, of those that are let in."""
+
+
+# MichalisPanayides/AmbulanceDecisionGame, tests/test_markov_blocking.py
+DEPARTMENTS = {
+    "example 1": Department(3.0, 2.0, 0.5, 3, 8, 4, 2, 0.23047954),
+    "example 2": Department(6.0, 5.0, 0.5, 7, 15, 5, 7, 0.62492091),
+}
+AT_ONCE = 1e-7
+"""A stay that stands for none."""
+
+
+def _kept_free(d: Department) -> Network:
+    parking = {
+        "name": "parking", "servers": d.parking, "capacity": d.parking, "service_time": AT_ONCE,
+        "external_arrival_rate": d.by_ambulance,
+    }  # fmt: skip
+    department = {
+        "name": "department", "servers": d.servers, "capacity": d.places, "service_time": d.stay,
+        "external_arrival_rate": d.on_foot,
+    }  # fmt: skip
+    left = d.places - d.threshold
+    route = {"from": "parking", "to": "department", "places_left_free": left}
+    return network_of([parking, department], [route])
+
+
+def _by_rank(d: Department) -> Network:
+    """Those on foot wait in a room of their own, and go first; the threshold is all places."""
+    room = d.places - d.threshold
+    services = [
+        {"name": name, "servers": places, "capacity": places, "service_time": AT_ONCE,
+         "external_arrival_rate": rate}
+        for name, places, rate in (
+            ("parking", d.parking, d.by_ambulance), ("waiting room", room, d.on_foot)
+        )
+    ]  # fmt: skip
+    services.append(
+        {"name": "department", "servers": d.servers, "capacity": d.threshold,
+         "service_time": d.stay}
+    )  # fmt: skip
+    routes = [
+        {"from": "parking", "to": "department", "entry_priority": 2},
+        {"from": "waiting room", "to": "department", "entry_priority": 1},
+    ]
+    return network_of(services, routes)
+
+
+def ambulances(_count: int | None) -> str:
+    """Return the table of the published times for which ambulances are held."""
+    lines = [
+        "## ambulances held outside a department, published mean time",
+        "",
+        "| case | described by | method | time | published | error |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, d in DEPARTMENTS.items():
+        ways = [("places_left_free", _kept_free(d), "exact")]
+        if d.threshold >= d.servers:
+            ranks = _by_rank(d)
+            ways += [("entry_priority", ranks, how) for how in ("exact", "blocking")]
+        for form, network, method in ways:
+            row = solve(network, method=method).services.loc["parking"]
+            time = row["number_blocked"] / row["throughput"]
+            error = time / d.published - 1.0
+            lines.append(
+                f"| {name} | `{form}` | {method} | {time:.6f} | {d.published:.6f} | {error:+.2%} |"
+            )
+    text = (
+        "In example 2 fewer patients than there are servers close the department to ambulances, "
+        "which ranks do not say; blocking refuses `places_left_free`."
+    )
+    return "\n".join([*lines, "", text, ""])
+
+
+SECTIONS = {"blocking with ranks": entry_ranks, "ambulances": ambulances}

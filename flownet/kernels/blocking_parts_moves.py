@@ -3,8 +3,8 @@
 A state of a part counts, at each of its services, the jobs there, those that wait for a place there
 in servers outside the part, and those that wait outside the network; and on each route of blocking,
 the servers of the part that are blocked for its end. Jobs that wait for the same place are taken
-by turn, and of one turn in random order, which leaves their numbers as they are under first come,
-first served.
+by turn, and of one turn in random order, which leaves their numbers nearly as they are under first
+come, first served.
 """
 
 from __future__ import annotations
