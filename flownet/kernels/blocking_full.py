@@ -139,7 +139,8 @@ def solve_blocking(
     :math:`\beta` at which jobs blocked at i are released, given their number and how many are at
     i. Each is the conditional mean in the steady state of the part that has most of the
     neighbours. Sweeps go up and down the network; streams are scaled to the flows of the traffic
-    equations. Exact for two services with exponential times.
+    equations. Exact for two services with exponential times, but for the order in which jobs
+    blocked and jobs outside of one rank are let in, taken as random.
 
     The map of the compressed mode, not of this one, is the one to differentiate: the number of
     states here jumps with servers and places.
