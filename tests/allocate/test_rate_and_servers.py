@@ -11,7 +11,7 @@ import math
 import pytest
 
 import flownet as fn
-from flownet.allocate import read_task, task
+from flownet.solvers import solve as solving
 from flownet.solvers.solution import Solution
 from oracles.stations import erlang_c
 
@@ -73,8 +73,7 @@ def test_lines_tutorial_with_a_fiftieth_of_the_solves(monkeypatch):
 
         return call
 
-    for place in (read_task, task):
-        monkeypatch.setattr(place, "solve", counted(place.solve))
+    monkeypatch.setattr(solving, "solve_compilation", counted(solving.solve_compilation))
     monkeypatch.setattr(Solution, "again", counted(Solution.again))
     best, servers = math.inf, 2  # one is impossible at any rate up to 4
     while 10.0 * servers + 20.0 / MOST < best:  # no job is served faster than its own time
