@@ -25,10 +25,11 @@ from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_point import Coordinates
 from flownet.kernels.blocking_compressed_streams import falls, line_factors, standing_spells
 from flownet.kernels.blocking_compressed_sweep import MATCHED, State, gather, sweep
-from flownet.kernels.blocking_overload import held_to_capacity
 from flownet.kernels.compiled import CompiledNetwork, Floats, Measures
 
 CONVERGED, UNCONVERGED, BROKEN = 0, 1, 2
+TOO_MUCH = 1e-6
+"""Work beyond all servers by less than this share of them is rounding."""
 NOISE = 1e-3
 """Chains are solved in each sweep to this part of what the last sweep changed."""
 RESCUE = 50
@@ -80,8 +81,9 @@ def solve_compressed(
     waits as in M/G/c (Kimura). A line without limit is longer by what blocked times add by coming
     together (`line_factors`).
     A sweep costs time linear in servers and places. A cycle of full services is kept moving by
-    exchanges, whose rate is an upper bound only. Where a service downstream would work beyond its
-    servers, what is too much stays outside (`held_to_capacity`).
+    exchanges, whose rate is an upper bound only. Servers are held as long as the jobs that leave
+    have held them: so no more passes than the servers downstream can do, and where more comes, all
+    is full on the way to the doors, which turn away the rest or let it pile up.
 
     References
     ----------
@@ -90,13 +92,20 @@ def solve_compressed(
     """
     layout = lay_out(compiled)
 
-    def solved(arrays: CompiledNetwork, near: Floats | None) -> Measures:
-        begin = start if near is None else near
-        settled, standing = settle(arrays, layout, tolerance, max_sweeps, begin)
-        factors = line_factors(arrays, layout, settled.flows, settled.held, settled.chains)
-        return to_measures(arrays, layout, settled, factors, standing)
+    settled, standing = settle(compiled, layout, tolerance, max_sweeps, start)
+    factors = line_factors(compiled, layout, settled.flows, settled.held, settled.chains)
+    return _within_servers(compiled, to_measures(compiled, layout, settled, factors, standing))
 
-    return held_to_capacity(compiled, layout, solved, tolerance)
+
+def _within_servers(compiled: CompiledNetwork, measures: Measures) -> Measures:
+    """Return the measures; as not converged where a service works beyond its servers."""
+    work = measures.number_in_service.sum(axis=1)
+    load = np.where(np.isfinite(compiled.servers), work / compiled.servers, 0.0)
+    excess = float(np.nan_to_num(load).max()) - 1.0
+    if excess <= TOO_MUCH:
+        return measures
+    status, residual = max(UNCONVERGED, measures.status), max(measures.residual, excess)
+    return measures._replace(status=status, residual=residual)
 
 
 def settle(

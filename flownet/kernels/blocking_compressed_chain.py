@@ -23,6 +23,12 @@ CROWD = 3000.0
 """A line of impatient jobs of at least so many hardly varies: its mean is that of the flows."""
 LEAST_WORK = 1e-9
 """Servers at work, at least, where all are blocked."""
+STIRS = 0.02
+"""The same where they are blocked for good, so that what hardly ever happens does not matter."""
+EVEN = 1e-12
+"""Servers held agree with what those who leave have held, in logarithms."""
+MOST_EVEN, WIDEST = 30, 1.0
+"""Steps at most in the search for the factor that makes them agree, and its largest logarithm."""
 POINTS = 6
 """Numbers of blocked servers that stand for all that are not none."""
 SEARCH = 60
@@ -83,12 +89,55 @@ def _leaving(place: Place, rate: Floats, endless: bool) -> Floats:
             weight = part * p[x]
             total[x] += weight
             busy[x] += weight * max(min(x, place.servers) - points[g], 0.0)
-    for x in range(1, rate.size):
+    slow = np.empty(rate.size)
+    for x in range(rate.size):
+        slow[x] = min(x, place.servers) / place.held
         if total[x] > 1e-280:
-            slow = max(busy[x] / total[x], LEAST_WORK * min(x, place.servers)) / place.base
-            fast = min(x, place.servers) / place.held
-            leaving[x] += place.slowness * (slow - fast)
+            slow[x] = max(busy[x] / total[x], LEAST_WORK * min(x, place.servers)) / place.base
+    return _evened(place, rate, leaving, slow)
+
+
+@njit
+def _evened(place: Place, rate: Floats, fast: Floats, slow: Floats) -> Floats:
+    """Return the rates of leaving with as many servers held as the jobs that leave have held.
+
+    Little's law of the servers holds for fast changes and for slow ones; between the two it holds
+    with the slow rates scaled by one factor.
+    """
+    leaving = np.empty(rate.size)
+    log, error = 0.0, _uneven(place, rate, fast, slow, 0.0, leaving)
+    step = 0.5 * error
+    for _ in range(MOST_EVEN):
+        if abs(step) < EVEN:
+            break
+        before, log = log, min(max(log + step, -WIDEST), WIDEST)
+        if log == before:
+            break
+        last, error = error, _uneven(place, rate, fast, slow, log, leaving)
+        slope = (error - last) / (log - before)
+        step = -error / slope if slope < -0.5 else 0.5 * error
     return leaving
+
+
+@njit
+def _uneven(
+    place: Place, rate: Floats, fast: Floats, slow: Floats, log: float, leaving: Floats
+) -> float:
+    """Return how far the servers held are from what the jobs that leave hold, in logarithms."""
+    factor = np.exp(log)
+    p, held, worked = 1.0, 0.0, 0.0
+    for x in range(rate.size):
+        steady = min(x, place.servers) / place.held
+        leaving[x] = fast[x] + place.slowness * (factor * slow[x] - steady)
+        if x > 0:
+            p *= rate[x - 1] / leaving[x]
+        held += p * steady
+        worked += p * slow[x]
+        if p > 1e200:
+            held *= 1e-200
+            worked *= 1e-200
+            p *= 1e-200
+    return float(np.log(max(held, 1e-300) / max(worked, 1e-300))) - log
 
 
 @njit
@@ -102,7 +151,7 @@ def _given(place: Place, rate: Floats, stuck: float, p: Floats) -> tuple[int, in
     p[first] = 1.0
     total, most = 1.0, 1.0
     for x in range(first + 1, rate.size):
-        working = max(min(x, place.servers) - stuck, LEAST_WORK)
+        working = max(min(x, place.servers) - stuck, STIRS)
         coming = rate[x - 1] * place.base
         going = working + _impatient(place, x) * place.base
         p[x] = p[x - 1] * coming / going
@@ -120,19 +169,24 @@ def _given(place: Place, rate: Floats, stuck: float, p: Floats) -> tuple[int, in
 
 @njit
 def spell_points(mean: float, deviation: float, most: float) -> tuple[Floats, Floats]:
-    """Return numbers blocked, and their weights: none, or an exponential number up to `most`."""
+    """Return numbers blocked, up to `most`, and their weights.
+
+    None or an exponential number; a constant and an exponential part where they vary less.
+    """
     size = POINTS + 1
     points, weights = np.zeros(size), np.zeros(size)
     square = mean * mean + deviation * deviation
-    scale = 0.5 * square / mean
-    chance = min(mean / scale, 1.0)
-    scale = mean / chance
+    least = max(mean - deviation, 0.0)
+    chance, scale = 1.0, mean - least
+    if least <= 0.0:
+        chance = min(2.0 * mean * mean / square, 1.0)
+        scale = mean / chance
     weights[0] = 1.0 - chance
     for g in range(POINTS):
         weights[g + 1] = chance / POINTS
         low, high = 1.0 - g / POINTS, 1.0 - (g + 1) / POINTS
         upper = high * (1.0 - np.log(high)) if high > 0.0 else 0.0
-        points[g + 1] = scale * (low * (1.0 - np.log(low)) - upper) * POINTS
+        points[g + 1] = least + scale * (low * (1.0 - np.log(low)) - upper) * POINTS
     for _ in range(4):
         found = 0.0
         for g in range(size):
@@ -255,10 +309,16 @@ def _waiting(place: Place, chain: Chain[float]) -> float:
     """
     if chain.inflow <= 0.0:
         return place.longest if chain.blocked > 0.0 else 0.0
-    idle = 0.0
+    idle, most = 0.0, 0.0
     for a in range(place.sources.size):
-        idle += place.sources[a] - place.load[a] * chain.inflow / place.blocking
+        blocked = chain.blocked * place.share[a]
+        left = place.sources[a] - place.load[a] * chain.inflow / place.blocking
+        idle += left
+        if blocked > 0.0:
+            most = max(most, blocked / max(left, blocked))
     part = chain.blocked / max(idle, chain.blocked) if chain.blocked > 0.0 else 0.0
+    if place.factor < 1.0:  # where one of the services upstream can do no more, no wait is shorter
+        part = most
     factor = place.factor / (1.0 + (place.factor - 1.0) * part)
     return min(factor * chain.blocked / chain.inflow, place.longest)
 

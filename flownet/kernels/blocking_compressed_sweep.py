@@ -255,6 +255,7 @@ def place_of(given: Given, state: State, wait: Floats, held: Floats, j: int) -> 
         response[k] = used * given.chance[pair] / max(held[i] * given.passes[i], 1e-300)
         falls[k] = state.fall[pair]
     used = min(given.done[j] * held[j] / given.servers[j], 1.0)
+    most = min(given.done[j] * given.passes[j], given.servers[j] / held[j])
     slowness = state.slowness[j]
     if given.places[j] == given.servers[j]:  # who is lost there does not wait for such a spell
         slowness *= blocking / max(blocking + given.lost[j], 1e-300)
@@ -276,7 +277,7 @@ def place_of(given: Given, state: State, wait: Floats, held: Floats, j: int) -> 
         offered,
         room,
         given.base[j],
-        given.done[j] * given.passes[j] * (held[j] - given.base[j]),
+        most * (held[j] - given.base[j]),
         state.deviation[j] * given.servers[j],
         slowness,
         state.drive[j],

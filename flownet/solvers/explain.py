@@ -9,7 +9,6 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from flownet.display import figure
-from flownet.kernels.compiled import BLOCKED_AFTER_SERVICE
 from flownet.solvers.calendars import calendar_strains
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ SPELLS = 0.05
 """The same from which those are blocked clearly more than the compressed mode shows: in 24 random
 networks of 8 to 40 servers and the packaged urgent care, 3 of the 4 services that are off by more
 than 0.02 of their servers are before such a one, and 12 of all 142."""
-UNSEEN = 0.05
-"""By so much more of its arrivals than of the time at most a full service turns them away: who
-comes as a Poisson stream sees what there is on average (Wolff 1982)."""
 NEAR_FULL = 0.9
 """Share of time without a free place from which a queue outside is told with a warning: there an
 error of 1 % in what can enter is one of 9 % and more in the queue."""
@@ -75,7 +71,6 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
     return (
         *_overload(solution),
         *calendar_strains(solution.compilation),
-        *_turned_away_unseen(solution),
         *_not_poisson(solution),
         *_near_critical(solution),
         *_near_full(solution),
@@ -108,30 +103,6 @@ def _overload(solution: Solution) -> list[str]:
             f"waits have no steady state"
         )
     return lines
-
-
-def _turned_away_unseen(solution: Solution) -> list[str]:
-    """Warn of services that turn away more than they are shown to be full."""
-    if solution.method != "blocking":
-        return []
-    network, measures = solution.network, solution.measures
-    arrays = solution.compilation.arrays
-    outside = arrays.external_arrival_rate.sum(axis=1)
-    poisson = (np.abs(arrays.arrival_scv - 1.0) < 1e-9).all(axis=1)
-    lost = (measures.loss_rate + measures.overflow_rate).sum(axis=1)
-    alone = poisson & (outside > 0) & (arrays.when_full == BLOCKED_AFTER_SERVICE)
-    share = np.divide(lost, outside, out=np.zeros_like(lost), where=alone)
-    names = [
-        f"'{network.label(solution.compilation.services[i])}' ({share[i]:.0%})"
-        for i in np.flatnonzero(share > measures.probability_full + UNSEEN)
-    ]
-    if not names:
-        return []
-    return [
-        f"{', '.join(names)}: so many of those who come are turned away, since services further on "
-        "can do no more; throughputs and losses hold, but the places there and on the way are "
-        "fuller, and blocked for longer, than is shown: simulate them"
-    ]
 
 
 def _not_poisson(solution: Solution) -> list[str]:
