@@ -61,8 +61,8 @@ class Measurement:
     ratio: float | None
 
 
-APART = ("__main__", "simulation_cimba")
-"""Modules that are not looked into: the second needs a package of its own."""
+APART = ("__main__", "memory", "simulation_cimba")
+"""Modules that are not looked into: the second is a command, the last needs its own package."""
 
 
 def _gathered(name: str) -> Iterator[Any]:

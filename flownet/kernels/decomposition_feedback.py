@@ -12,7 +12,7 @@ from flownet.kernels.decomposition_flows import Flows
 from flownet.kernels.decomposition_passing import (
     LEAST_DISPERSION,
     LEAST_LOAD,
-    departure_weight,
+    departure_weights,
     renewal_share,
 )
 from flownet.kernels.decomposition_stations import INFINITE, QUEUE, Stations
@@ -20,7 +20,7 @@ from flownet.kernels.decomposition_streams import Streams
 from flownet.kernels.traffic_solvers import route_sources
 from flownet.queues.dense import factorize, multiply, solve_left
 
-COARSE = 4  # of the times, every so manieth is enough for covariances
+COARSE = 2  # of the times, every so manieth is enough for covariances
 MOST_STATES = 300  # pairs of service and class: beyond, a matrix of them costs too much
 
 
@@ -155,7 +155,7 @@ def _joint_excess(
     classes = compiled.service_time.shape[1]
     entering = flows.arrival - routes.straight_in
     mix = _share(entering, streams.rate[:, None])
-    work = (routes.visits @ stations.hold.reshape(-1)).reshape(n, classes)
+    work = np.einsum("ikj,ij->ik", routes.visits, stations.hold)
     mean = (mix * work).sum(axis=1)
     weight = _share(work, mean[:, None])
     sigma = filters.outside * compiled.external_arrival_rate
@@ -184,7 +184,7 @@ class _Routes(NamedTuple):
     delay: Floats
     """Mean transfer during which no server is held."""
     visits: Floats
-    """(N, N) mean number of services in a state, of a visit that begins in another."""
+    """(n, R, R) mean number of services as one class, of a visit that begins as another."""
     straight_in: Floats
     """(n, R) arrivals that come straight back."""
     leaving: Floats
@@ -202,11 +202,10 @@ class _Routes(NamedTuple):
         chance = compiled.route_probability * through[source]
         plain = (stations.kind == QUEUE)[source // classes] & (compiled.transfer_delay == 0.0)
         straight = plain & (source // classes == to // classes)
-        visits: Floats = np.eye(states)
-        if straight.any():
-            again = np.zeros((states, states))
-            np.add.at(again, (source[straight], to[straight]), chance[straight])
-            visits = np.asarray(np.linalg.inv(np.eye(states) - again))
+        again = np.zeros((n, classes, classes))
+        at = source[straight] // classes, source[straight] % classes, to[straight] % classes
+        np.add.at(again, at, chance[straight])
+        visits = np.asarray(np.linalg.inv(np.eye(classes) - again))
         returned: Floats = np.bincount(to[straight], flow[straight], states).astype(np.float64)
         return cls(
             source=source[~straight],
@@ -228,7 +227,8 @@ class _Routes(NamedTuple):
         np.add.at(route, (self.source, self.to), self.probability * kept)
         np.add.at(away, (self.source // classes, self.to), self.flow * kept)
         if self.straight_in.any():
-            route = multiply(self.visits, route)
+            onward = route.reshape(-1, classes, weight.size)
+            route = np.einsum("ikj,ijs->iks", self.visits, onward).reshape(route.shape)
         reach = _first_passage(route, np.repeat(np.sqrt(passing), classes), weight)
         return reach, multiply(_share(away, self.leaving[:, None]), reach)
 
@@ -289,21 +289,19 @@ def _fill_filters(
     own: Floats,
 ) -> None:
     """Fill the weight of the arrivals in the departures, and the excess of a busy server."""
-    for m in range(times.size):
-        for i in range(rate.size):
-            passing[m, i], own[m, i] = 1.0, 0.0
-            if load_ratio[i] > 0.0:
-                passing[m, i] = departure_weight(
-                    rate[i],
-                    load_ratio[i],
-                    times[m],
-                    excess[i, m],
-                    variable.own[i],
-                    variable.limit[i],
-                )
-                if variable.own[i] != 0.0 and time[i] > 0.0:
-                    rise = renewal_share(variable.own[i] + 1.0, 1.0 / time[i], times[m])
-                    own[m, i] = variable.own[i] * rise
+    passing[:], own[:] = 1.0, 0.0
+    weight = np.empty(times.size)
+    for i in range(rate.size):
+        if load_ratio[i] <= 0.0:
+            continue
+        noise = variable.own[i]
+        departure_weights(
+            rate[i], load_ratio[i], times, excess[i], noise, variable.limit[i], weight
+        )
+        passing[:, i] = weight
+        if noise != 0.0 and time[i] > 0.0:
+            for m in range(times.size):
+                own[m, i] = noise * renewal_share(noise + 1.0, 1.0 / time[i], times[m])
 
 
 def _delay_share(time: float | Floats, delay: Floats, scv: float | Floats = 1.0) -> Floats:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from types import NoneType
 from typing import Any
@@ -52,7 +53,7 @@ class Columns:
     services: Mapping[str, Column]
     routes: Mapping[str, Column]
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of the job classes."""
         return class_names(nx.DiGraph(**self.network))
@@ -153,35 +154,46 @@ def _filled(column: Column | None, attribute: Attribute, count: int) -> Column:
 
 def columns_of_tables(services: Any, routes: Any, network: Mapping[str, Any]) -> Columns | None:
     """Return the columns of two DataFrames; None where only a look at each row can judge."""
+    if not (services.columns.is_unique and routes.columns.is_unique):
+        return None
     if "name" in services.columns:
         services = services.set_index("name")
-    names = services.index
-    if not names.is_unique or not {"from", "to"} <= set(routes.columns):
+    names, onward = services.index, dict(routes.items())
+    if not names.is_unique or not {"from", "to"} <= onward.keys():
         return None
-    start, end = (names.get_indexer(routes[side]) for side in ("from", "to"))
-    pairs = np.sort(start.astype(np.int64) * len(names) + end)
+    start, end = (_positions(names, onward.pop(side)) for side in ("from", "to"))
+    pairs = np.sort(start * len(names) + end)
     if min(start.min(initial=0), end.min(initial=0)) < 0 or (np.diff(pairs) == 0).any():
         return None
-    others = routes.drop(columns=["from", "to"])
     columns = Columns(
         network=network,
         names=tuple(names.tolist()),
-        start=start.astype(np.int64),
-        end=end.astype(np.int64),
-        services={key: _cells(services[key]) for key in services.columns},
-        routes={key: _cells(others[key]) for key in others.columns},
+        start=start,
+        end=end,
+        services={key: _cells(column) for key, column in services.items()},
+        routes={key: _cells(column) for key, column in onward.items()},
     )
     return made_plain(columns)
 
 
+def _positions(names: Any, ends: Any) -> Integers:
+    """Return where each end stands among the names (a pandas index); -1 where it does not."""
+    counted = getattr(names, "step", None) == 1 and names.start == 0
+    if counted and isinstance(ends.dtype, np.dtype) and ends.dtype.kind == "i":
+        numbers: Integers = np.asarray(ends, dtype=np.int64)
+        return np.where((numbers >= 0) & (numbers < len(names)), numbers, -1)
+    found: Integers = names.get_indexer(ends).astype(np.int64)
+    return found
+
+
 def _cells(column: Any) -> Column:
     """Return a DataFrame's column with None for its empty cells, which only a list can hold."""
-    empty = column.isna().to_numpy()
-    if column.dtype.kind in "fiub" and not empty.any():
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
         values: NDArray[Any] = column.to_numpy().copy()
-        return values
+        if values.dtype.kind != "f" or not np.isnan(values).any():
+            return values
     cells = column.astype(object).to_numpy().copy()
-    cells[empty] = None
+    cells[column.isna().to_numpy()] = None
     return list(cells)
 
 
