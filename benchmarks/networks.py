@@ -68,6 +68,19 @@ def general(size: int) -> CompiledNetwork:
     return compile_network(fn.Network.from_tables(services, routes, time_unit="hour")).arrays
 
 
+def other_arrivals(size: int) -> Task:
+    """Prepare what a change of all arrivals from outside costs once a network was solved."""
+    solution = fn.solve(fn.Network.from_graph(graph(size)))
+    rates = solution.compilation.arrays.external_arrival_rate
+    fewer = rates * np.random.default_rng(2).uniform(0.9, 1.0, rates.shape)
+    changed = solution.compilation.arrays._replace(external_arrival_rate=fewer)
+
+    def task() -> None:
+        solution.again(changed)
+
+    return task
+
+
 def doing(function: Callable[[Any], object], prepare: Callable[[int], Any]) -> Prepare:
     """Return what prepares an input and then times a function of it."""
 
@@ -88,6 +101,7 @@ checking = doing(lambda given: compile_network(fn.Network.from_graph(given)), gr
 from_tables = doing(
     lambda given: compile_network(fn.Network.from_tables(*given, time_unit="hour")), tables
 )
+solved_first = doing(lambda given: fn.solve(fn.Network.from_graph(given)), graph)
 solving = doing(solve_product_form, arrays)
 traffic = doing(solve_traffic, arrays)
 decomposing = doing(solve_decomposition, general)
@@ -98,5 +112,6 @@ SPECS = [
     Spec("network from a graph, checked", "compile", checking, sparse, PEER, SIZES),
     Spec("network from tables, checked", "compile", from_tables, sparse, PEER, SIZES),
     Spec("open network", "solve", solving, traffic, "its traffic equations", SIZES),
+    Spec("what-if of arrivals", "solve", other_arrivals, solved_first, "the first solve", SIZES),
     Spec("open network, any scv", "solve", decomposing, traffic, "its traffic equations", SIZES),
 ]

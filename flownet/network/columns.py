@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from flownet.kernels.compiled import Floats, Integers
 from flownet.network.attributes import ROUTE, SERVICE, Attribute
-from flownet.network.resolve import class_names, per_class
+from flownet.network.resolve import declared_classes, per_class
 from flownet.network.values import plain
 
 ServiceName = str | int
@@ -56,7 +56,7 @@ class Columns:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of the job classes."""
-        return class_names(nx.DiGraph(**self.network))
+        return declared_classes(self.network)
 
     def graph(self) -> nx.DiGraph:
         """Return the networkx graph that says the same."""

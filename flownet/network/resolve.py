@@ -14,7 +14,12 @@ from flownet.network.calendars import calendar_from_rows
 
 def class_names(graph: nx.DiGraph) -> tuple[str, ...]:
     """Return the names of the job classes; one default class where none is declared."""
-    return tuple(graph.graph.get("classes") or ()) or (DEFAULT_CLASS,)
+    return declared_classes(graph.graph)
+
+
+def declared_classes(network: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the same from the attributes of the network."""
+    return tuple(network.get("classes") or ()) or (DEFAULT_CLASS,)
 
 
 def per_class(

@@ -188,10 +188,10 @@ def service_table(
     c: Compilation, m: Measures, targets: list[float | None], time_unit: str, currency: str
 ) -> pd.DataFrame:
     """Return one row a service, summed or averaged over classes."""
-    columns = service_columns(c, m)
-    index = pd.Index(c.services, name="service")
-    frame = pd.DataFrame(np.stack(list(columns.values()), axis=1), index, list(columns))
-    frame.insert(0, "organisation", c.organisations)
+    frame = pd.DataFrame(
+        {"organisation": c.organisations, **service_columns(c, m)},
+        index=pd.Index(c.services, name="service"),
+    )
     if any(target is not None for target in targets):
         frame["target"] = [math.nan if target is None else target for target in targets]
     return _labelled(frame, time_unit, currency)

@@ -78,6 +78,23 @@ def test_a_service_near_its_limit_is_warned_of():
     assert "near its limit" in solution.warnings[0]
 
 
+@pytest.mark.parametrize(("again", "scv", "warned"), [(0.9, 2.0, 1), (0.5, 2.0, 0), (0.9, 1.0, 0)])
+def test_jobs_that_go_round_many_times_are_warned_of(again, scv, warned):
+    """1/(1 - p) rounds; with exponential times the solution is exact, however many there are."""
+    solution = fn.solve(
+        network(
+            {"name": "a", "service_time": 0.5, "service_scv": scv, "external_arrival_rate": 0.1},
+            {"name": "b", "service_time": 0.4},
+            {"name": "c", "service_time": 0.4},
+            routes=[{"from": "a", "to": "b"}, {"from": "b", "to": "c"},
+                    {"from": "c", "to": "a", "routing_probability": again}],
+        )
+    )  # fmt: skip
+    told = [text for text in solution.warnings if "go round" in text]
+    assert len(told) == warned
+    assert all("'a', 'b', 'c' go round them 10.0 times" in text for text in told)
+
+
 def test_what_is_lost_is_warned_of():
     solution = fn.solve(
         network({"name": "a", "capacity": 1, "service_time": 1.0, "external_arrival_rate": 1.0})
