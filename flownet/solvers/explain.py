@@ -9,12 +9,14 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from flownet.display import figure
+from flownet.kernels.traffic_solvers import route_sources
 from flownet.solvers.calendars import calendar_strains
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from flownet.kernels.compiled import CompiledNetwork, Integers
     from flownet.solvers.solution import Solution
 
 DISAGREEMENT = 0.25
@@ -268,11 +270,9 @@ def _going_round(solution: Solution) -> list[str]:
     if solution.method != "decomposition" or not solution.assumptions:
         return []
     arrays, measures, network = solution.compilation.arrays, solution.measures, solution.network
-    classes, cycle = arrays.service_time.shape[1], _cycles(solution)
-    counts = np.diff(arrays.route_start.astype(np.int64))
-    flow = arrays.route_probability * np.repeat(measures.throughput.ravel(), counts)
-    origin = np.repeat(np.arange(counts.size), counts) // classes
-    goal = arrays.route_to.astype(np.int64) // classes
+    cycle = _cycles(solution)
+    state, origin, goal = _ends(arrays)
+    flow = arrays.route_probability * measures.throughput.ravel()[state]
     enters = cycle[origin] != cycle[goal]
     moves = (origin != goal) & ~enters  # a job that comes straight back has its own formula
     entering = np.bincount(cycle, arrays.external_arrival_rate.sum(axis=1))
@@ -298,14 +298,17 @@ def _going_round(solution: Solution) -> list[str]:
 def _cycles(solution: Solution) -> NDArray[np.int32]:
     """Return a number for each service, the same for those that jobs go round."""
     arrays = solution.compilation.arrays
-    n, classes = arrays.service_time.shape
-    first = arrays.route_start.astype(np.int64)
-    origin = np.repeat(np.arange(n * classes), first[1:] - first[:-1])
-    pair = (origin // classes, arrays.route_to.astype(np.int64) // classes)
-    routes = csr_array((np.ones(origin.size), pair), shape=(n, n))
+    n, (_, origin, goal) = arrays.servers.size, _ends(arrays)
+    routes = csr_array((np.ones(origin.size), (origin, goal)), shape=(n, n))
     routes.sum_duplicates()  # with a route twice, one of each class, scipy 1.13 looks on for ever
     found: NDArray[np.int32] = connected_components(routes, connection="strong")[1]
     return found
+
+
+def _ends(arrays: CompiledNetwork) -> tuple[Integers, Integers, Integers]:
+    """Return of each route the pair of service and class, the service, and the one it leads to."""
+    state, classes = route_sources(arrays.route_start), arrays.service_time.shape[1]
+    return state, state // classes, arrays.route_to.astype(np.int64) // classes
 
 
 def _lines_in_parts(solution: Solution) -> list[str]:
