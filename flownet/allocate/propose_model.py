@@ -80,9 +80,10 @@ def propose_on_model(
     end = ends[0]
     for other in ends[1:]:
         end = other if other.score.gain_over(end.score) > 0 else end
+    begun_at = "1 start" if len(ends) == 1 else f"{len(ends)} starts"
     how = (
         "programs around a plan, with gains from the full model, then steps of one server on it "
-        f"({judge.solves} solves from {len(ends)} starts): a local optimum"
+        f"({judge.solves} solves from {begun_at}): a local optimum"
     )
     if judge.missed:
         how += f"; {len(judge.missed)} trials did not converge and were passed over"

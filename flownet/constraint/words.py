@@ -111,11 +111,11 @@ def _where_it_is_seen(finding: Finding) -> str:
     sentences = []
     if finding.symptoms:
         most = finding.symptoms[0]
-        label = _server(finding, most)
+        label, gain = _server(finding, most), float(finding.ranking.loc[most, "relief"])
+        does = f"make it worse by {figure(-gain)}" if gain < 0 else f"gain {figure(gain)}"
         sentences.append(
             f"Symptoms: {shares(list(finding.symptoms))} of the {what} is seen there but held up "
-            f"elsewhere; one more {label} at {_name(finding, most)} would gain "
-            f"{figure(float(finding.ranking.loc[most, 'relief']))}."
+            f"elsewhere; one more {label} at {_name(finding, most)} would {does}."
         )
     if own:
         sentences.append(f"Seen elsewhere too: {_with_worth(finding, own[:3], total)}.")

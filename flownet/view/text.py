@@ -121,8 +121,12 @@ def ranking_view(finding: Finding) -> pd.DataFrame:
 
 
 def moves_view(plan: Plan) -> pd.DataFrame:
-    """Return the moves and purchases of a plan."""
-    return plan.moves
+    """Return the moves and purchases of a plan, services by their labels."""
+    network, moves = plan.before.network, plan.moves.copy()
+    labels = {str(name): network.label(name) for name in network.services}
+    for end in ("from", "to"):
+        moves[end] = [labels.get(str(name), name) for name in moves[end]]
+    return moves
 
 
 CHANGING = ("servers", "occupancy", "delay", "number_outside", "loss_rate", "growth_rate")

@@ -151,3 +151,10 @@ def test_words_and_tables_ask_for_the_same(line):
     assert by_words.servers == by_table.servers
     assert by_words.after.services.loc["back", "waiting_time"] <= 0.05
     assert float(by_words.after.within(9.0)["probability"].iloc[0]) >= 0.95
+
+
+def test_moves_name_services_by_their_labels(line):
+    line.write_text(LINE.replace('name = "back"', 'name = "back"\nlabel = "Back office"'))
+    rows = run("reallocate", line, "--budget", 10).output.splitlines()
+    (bought,) = (row for row in rows if row.split()[:2] == ["1", "buy"])
+    assert "Back office" in bought
