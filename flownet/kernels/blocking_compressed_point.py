@@ -53,6 +53,6 @@ class Coordinates:
             vector[5 * n :],
             vector[3 * n : 4 * n],
             vector[4 * n : 5 * n],
-            drive,
+            np.ascontiguousarray(drive),  # a column of figures: kernels compile once
         )
         return Accepted(shares[:n], shares[n:]), state

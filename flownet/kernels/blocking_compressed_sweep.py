@@ -103,7 +103,7 @@ def gather(compiled: CompiledNetwork, layout: Layout, flows: Flows) -> Given:
         order=layout.order,
         chained=layout.chained,
         places=layout.places,
-        servers=compiled.servers,
+        servers=compiled.servers.copy(),  # may be changed, as the rest: kernels compile once
         base=flows.work / flows.passes,
         passes=flows.passes,
         giving_up=layout.giving_up,

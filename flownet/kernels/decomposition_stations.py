@@ -267,7 +267,6 @@ def _positive_wait(waiters: Floats, weight: Floats, patience: Floats, number: fl
     return mean
 
 
-@njit
 def pass_on(
     stations: Stations,
     peak: Floats,
@@ -279,25 +278,52 @@ def pass_on(
     """Fill, per service and class, what is passed on and refused, and the slope of the former.
 
     The slope is that of the passed flow when all arrivals of the service grow in proportion.
-    Returns whether any service passes on less than all.
+    Returns whether any service passes on less than all. The kernel of services with limits is
+    called, and so compiled, only where there are any.
     """
+    thinned = _pass_unlimited(stations, arrival, passed, refused, slope)
+    limited = np.flatnonzero(stations.kind == LIMITED)
+    if limited.size:
+        thinned |= _pass_rooms(stations, limited, peak, arrival, passed, refused, slope)
+    return bool(thinned)
+
+
+@njit
+def _pass_unlimited(
+    stations: Stations, arrival: Floats, passed: Floats, refused: Floats, slope: Floats
+) -> bool:
+    """Pass on what comes, or where there are too few servers what they complete."""
     thinned = False
-    classes = arrival.shape[1]
     for i in range(arrival.shape[0]):
         load = 0.0
-        for k in range(classes):
+        for k in range(arrival.shape[1]):
             load += arrival[i, k] * stations.hold[i, k]
             passed[i, k] = arrival[i, k]
             refused[i, k] = 0.0
             slope[i, k] = 1.0
-        if load <= 0.0 or stations.kind[i] == INFINITE:
-            continue
-        if stations.kind[i] == LIMITED:
-            thinned = True
-            _pass_limited(stations, i, peak[i], arrival[i], passed[i], refused[i], slope[i])
-        elif load >= stations.servers[i]:
+        served = stations.kind[i] != INFINITE and stations.kind[i] != LIMITED
+        if served and load > 0.0 and load >= stations.servers[i]:
             thinned = True
             _pass_saturated(stations, i, arrival[i], load, passed[i], slope[i])
+    return thinned
+
+
+@njit
+def _pass_rooms(
+    stations: Stations,
+    limited: Integers,
+    peak: Floats,
+    arrival: Floats,
+    passed: Floats,
+    refused: Floats,
+    slope: Floats,
+) -> bool:
+    """Pass on what services with limits let in and keep."""
+    thinned = False
+    for i in limited:
+        if np.sum(arrival[i] * stations.hold[i]) > 0.0:
+            thinned = True
+            _pass_limited(stations, i, peak[i], arrival[i], passed[i], refused[i], slope[i])
     return thinned
 
 

@@ -60,19 +60,21 @@ def waits_at(
     _fill(
         stations,
         flows.arrival,
-        flows.passed,
         streams.rate,
         streams.time,
         streams.scv,
-        peak,
         excess,
         robust,
         largest_order(shape[0]),
         waits.number,
         waits.time,
         waits.chance,
-        waits.full,
     )
+    limited = np.flatnonzero((stations.kind == LIMITED) & (streams.rate > 0.0))
+    for i in limited.tolist():  # here, so that the kernel is compiled only where there are any
+        waits.full[i], waits.chance[i] = _fill_limited(
+            stations, i, flows.arrival[i], flows.passed[i], peak[i], waits.number[i], waits.time[i]
+        )
     return waits
 
 
@@ -85,31 +87,21 @@ def largest_order(services: int) -> int:
 def _fill(
     stations: Stations,
     arrival: Floats,
-    passed: Floats,
     rate: Floats,
     time: Floats,
     scv: Floats,
-    peak: Floats,
     excess: Floats,
     robust: bool,
     order: int,
     number: Floats,
     wait: Floats,
     chance: Floats,
-    full: Floats,
 ) -> None:
-    """Fill the waits of every service by its kind."""
+    """Fill the waits of every service without a limit, by its kind."""
     for i in range(rate.size):
         load = np.sum(arrival[i] * stations.hold[i])
         servers = stations.servers[i]
-        if rate[i] <= 0.0:
-            continue
-        if stations.kind[i] == LIMITED:
-            full[i], chance[i] = _fill_limited(
-                stations, i, arrival[i], passed[i], peak[i], number[i], wait[i]
-            )
-            continue
-        if stations.kind[i] == INFINITE:
+        if rate[i] <= 0.0 or stations.kind[i] == LIMITED or stations.kind[i] == INFINITE:
             continue
         if stations.kind[i] == RANKED:
             spread = max(0.0, 1.0 + excess[i])

@@ -109,6 +109,8 @@ def solve_flows(
     Weights are non-negative with row sums of at most one.
     """
     rate = np.array(external, dtype=np.float64)
+    weight = weight.view()
+    weight.setflags(write=False)  # as those of compiled networks: kernels compile once
     entries = solvers.sweep_in_order(start, to, weight, rate)
     if not entries.any():
         return CONVERGED, 0, 0.0, rate
