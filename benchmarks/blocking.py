@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.registry import Prepare, Spec, Task
+from flownet.constraint.find import find_constraint
 from flownet.kernels.blocking_full import COMPRESSED, FULL, ready_blocking, solve_blocking
 from flownet.kernels.compiled import CompiledNetwork
 from flownet.kernels.simulation import simulate_once
@@ -17,6 +18,11 @@ VISITS = 2e6
 
 
 def ward_network(services: int, servers: tuple[int, int]) -> CompiledNetwork:
+    """Return the arrays of `wards`."""
+    return compile_network(wards(services, servers)).arrays
+
+
+def wards(services: int, servers: tuple[int, int]) -> Network:
     """Return a network of two classes without waiting rooms, jobs lost at the door.
 
     Every fifth service is a door, and each sends on to the next and two of the four after it: the
@@ -50,7 +56,7 @@ def ward_network(services: int, servers: tuple[int, int]) -> CompiledNetwork:
     ]
     document = {"network": {"time_unit": "hour"}, "services": rows, "routes": routes,
                 "classes": {"short": {}, "long": {}}}  # fmt: skip
-    return compile_network(Network.from_dict(document)).arrays
+    return Network.from_dict(document)
 
 
 def solving(mode: str, servers: tuple[int, int]) -> Prepare:
@@ -81,6 +87,16 @@ def again(size: int) -> Task:
     return task
 
 
+def finding(size: int) -> Task:
+    """Return what finds the constraint of a network of the size's services."""
+    network = wards(size, (1, 5))
+
+    def task() -> None:
+        find_constraint(network, "throughput", "blocking", mode=COMPRESSED)
+
+    return task
+
+
 def simulating(size: int) -> Task:
     """Return a simulation of the same network, over two million visits."""
     network = ward_network(size, (1, 5))
@@ -105,6 +121,11 @@ SPECS = [
         "blocking compressed, 1 to 5 servers", "solve", solving(COMPRESSED, (1, 5)),
         sizes=(50, 500, 5_000),
     ),
+    Spec(
+        "blocking compressed, a large network", "solve", solving(COMPRESSED, (1, 5)),
+        sizes=(50, 100_000),
+    ),
+    Spec("blocking compressed, 1 to 5 servers", "find", finding, sizes=(50, 1_000, 10_000)),
     Spec("blocking compressed, 50 services, by servers", "solve", wide, sizes=(5, 40, 160)),
     Spec(
         "blocking compressed, from a neighbour's solution", "solve", again,

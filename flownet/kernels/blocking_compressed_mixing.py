@@ -29,8 +29,11 @@ class Mixing:
     """
 
     def __init__(self, size: int) -> None:
-        self.points = np.zeros((0, size))
-        self.errors = np.zeros((0, size))
+        self.moved, self.changed = np.empty((MEMORY - 1, size)), np.empty((MEMORY - 1, size))
+        """What the last steps were, and what they did to the distance of point and image."""
+        self.gram = np.zeros((MEMORY - 1, MEMORY - 1))
+        self.kept, self.slot = 0, 0
+        self.seen: tuple[Floats, Floats] | None = None
         self.last = np.inf
         self.best = np.inf
         self.radius = RADIUS
@@ -47,17 +50,29 @@ class Mixing:
         """Return the next point, from the last one and its image."""
         error = image - point
         self._judge(float(np.abs(error).max()), error)
-        self.points = np.vstack([self.points, point])[-MEMORY:]
-        self.errors = np.vstack([self.errors, error])[-MEMORY:]
+        self._remember(point, error)
         step = self.damping * error
-        if len(self.points) >= 3:
-            moved, changed = np.diff(self.points, axis=0), np.diff(self.errors, axis=0)
-            gram = changed @ changed.T
-            gram += (1e-14 * np.trace(gram) + 1e-300) * np.eye(len(gram))
+        if self.kept >= 2:
+            moved, changed = self.moved[: self.kept], self.changed[: self.kept]
+            gram = self.gram[: self.kept, : self.kept]
+            gram = gram + (1e-14 * np.trace(gram) + 1e-300) * np.eye(self.kept)
             weights = np.linalg.solve(gram, changed @ error)
-            step = step - weights @ (moved + self.damping * changed)
+            step -= weights @ moved
+            step -= self.damping * (weights @ changed)
         longest = float(np.abs(step).max())
         return np.asarray(point + step * min(1.0, self.radius / max(longest, 1e-300)))
+
+    def _remember(self, point: Floats, error: Floats) -> None:
+        """Keep the last step, and its products with those kept, in place of the oldest."""
+        if self.seen is not None:
+            slot = self.slot
+            np.subtract(point, self.seen[0], out=self.moved[slot])
+            np.subtract(error, self.seen[1], out=self.changed[slot])
+            self.kept = max(self.kept, slot + 1)
+            products = self.changed[: self.kept] @ self.changed[slot]
+            self.gram[slot, : self.kept] = self.gram[: self.kept, slot] = products
+            self.slot = (slot + 1) % (MEMORY - 1)
+        self.seen = point, error
 
     def _judge(self, residual: float, error: Floats) -> None:
         """Adapt radius and damping, and forget what does not help."""
@@ -87,4 +102,4 @@ class Mixing:
             self._forget()
 
     def _forget(self) -> None:
-        self.points, self.errors = self.points[:0], self.errors[:0]
+        self.kept, self.slot, self.seen = 0, 0, None
