@@ -57,7 +57,8 @@ def point_of(compiled: CompiledNetwork, measures: Measures) -> Point | None:
             return None
     flows, chains = settled.flows, settled.chains
     varying = standing_spells(compiled, layout, flows, chains)
-    state = State(chains.wait.copy(), falls(layout, flows, chains), *varying, chains.drive.copy())
+    met, starts = chains.found_full.copy(), (chains.often, chains.fast, chains.drive)
+    state = State(chains.wait.copy(), falls(layout, flows, chains), *varying, met, *starts)
     given = _writable(gather(compiled, layout, flows))
     accepted: Accepted = settled.accepted
     refuses = layout.finite & (compiled.when_full != BLOCKED_AFTER_SERVICE)

@@ -12,7 +12,7 @@ from flownet.kernels.adjoint_blocking_pairs import add_pairs
 from flownet.kernels.adjoint_blocking_point import Point
 from flownet.kernels.adjoint_system import Relations
 from flownet.kernels.blocking_compressed_flows import with_times
-from flownet.kernels.blocking_compressed_sweep import State
+from flownet.kernels.blocking_compressed_sweep import Ahead, State, look_ahead
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
 
 FIGURES = (
@@ -40,6 +40,7 @@ class Slopes(NamedTuple):
     own: Floats
     pair: Floats
     other: Floats
+    ahead: Ahead
     near: Integers
     """(k,) the service whose chain answers ..."""
     link: Integers
@@ -59,8 +60,11 @@ def slopes_of_stations(point: Point) -> Slopes:
     by_pair = np.zeros((up.size, st.PER_PAIR, st.OUTPUTS))
     other = np.zeros((int(others.sum()), st.OUTPUTS))
     state = State(*(np.array(part) for part in point.state))
-    st.station_slopes(given, state, point.settled.held.copy(), own, by_pair, other)
-    return Slopes(own, by_pair, other, down[pair[others]], link[others])
+    ahead = Ahead(np.zeros(n), np.zeros(n), np.ones(n))
+    for j in range(n):
+        look_ahead(given, state.wait, state.met, ahead, j)
+    st.station_slopes(given, state, point.settled.held.copy(), ahead, own, by_pair, other)
+    return Slopes(own, by_pair, other, ahead, down[pair[others]], link[others])
 
 
 def relations_of(point: Point, slopes: Slopes) -> Relations:
@@ -68,7 +72,8 @@ def relations_of(point: Point, slopes: Slopes) -> Relations:
     n, classes = point.flows.done.shape
     p = point.layout.upper.size
     by_service = ("work", "scv", "passes", "base", "held", "free", "lost", "admitted", "room",
-                  "total", "deviation", "slowness", "every", "speed", "factor")  # fmt: skip
+                  "total", "deviation", "slowness", "meets", "onward", "same",
+                  "every", "speed", "factor")  # fmt: skip
     by_pair = ("flow", "chance", "fall", "slow", "fast", "long")
     sizes = {"inside": n * classes, "done": n * classes}
     sizes |= dict.fromkeys(by_service, n) | dict.fromkeys(by_pair, p)
@@ -76,6 +81,7 @@ def relations_of(point: Point, slopes: Slopes) -> Relations:
     _add_flows(relations, point)
     _add_mixture(relations, point)
     _add_holding(relations, point)
+    _add_ahead(relations, point, slopes.ahead)
     _add_stations(relations, point, slopes)
     add_pairs(relations, point)
     relations.order = _swept(relations, point)
@@ -183,9 +189,27 @@ def _add_holding(r: Relations, point: Point) -> None:
     r.add("room", services, "lost", services, np.where(limited, -behind * blocking / square, 0.0))
 
 
+def _add_ahead(r: Relations, point: Point, ahead: Ahead) -> None:
+    """Add how often servers are blocked, and for how many services."""
+    flows, layout, state = point.flows, point.layout, point.state
+    services, pairs = np.arange(state.wait.size), np.arange(layout.upper.size)
+    up, down, passes = layout.upper, layout.lower, flows.passes
+    r.add("meets", up, "chance", pairs, state.met[down] / passes[up])
+    r.add("meets", up, "found_full", down, flows.chance / passes[up])
+    r.add("meets", services, "passes", services, -ahead.meets / passes)
+    r.add("onward", up, "chance", pairs, 1.0 / passes[up])
+    r.add("onward", services, "passes", services, -ahead.onward / passes)
+    part = flows.chance * state.wait[down]
+    every = np.bincount(up, weights=part, minlength=services.size)
+    slope = 2.0 * (part / np.maximum(every[up], 1e-300) - ahead.same[up])
+    slope = np.divide(slope, every[up], out=np.zeros_like(slope), where=every[up] > 0)
+    r.add("same", up, "chance", pairs, slope * state.wait[down])
+    r.add("same", up, "wait", down, slope * flows.chance)
+
+
 OWN = (
     "held", "base", "passes", "total", "work", "scv", "free", "lost", "admitted", "wait",
-    "deviation", "slowness",
+    "deviation", "slowness", "meets", "onward", "same",
 )  # fmt: skip
 
 PAIR = ("flow", "chance", "fall")

@@ -6,7 +6,14 @@ import numpy as np
 
 from flownet.jit import njit
 from flownet.kernels.blocking_compressed_chain import solve_chain
-from flownet.kernels.blocking_compressed_sweep import MATCHED, Given, State, place_of, served_share
+from flownet.kernels.blocking_compressed_sweep import (
+    MATCHED,
+    Ahead,
+    Given,
+    State,
+    place_of,
+    served_share,
+)
 from flownet.kernels.compiled import Floats
 
 STEP = 2e-5
@@ -20,8 +27,8 @@ COMING, BLOCKED_VARIANCE, SERVED = 11, 12, 13
 OUTPUTS = 14
 
 HELD, BASE, PASSES, DONE, WORK, SCV, FREE, LOST, ADMITTED, OWN_WAIT, DEVIATION, SLOWNESS = range(12)
-GIVING_UP = 12
-OWN = 13
+MEETS, ONWARD, SAME, GIVING_UP = 12, 13, 14, 15
+OWN = 16
 """Numbers of the station itself."""
 FLOW, CHANCE, FALL, UP_DONE, UP_WORK, UP_HELD, UP_ROOM = range(7)
 PER_PAIR = 7
@@ -29,9 +36,11 @@ PER_PAIR = 7
 
 
 @njit
-def _answer(given: Given, state: State, wait: Floats, held: Floats, j: int, out: Floats) -> None:
+def _answer(
+    given: Given, state: State, wait: Floats, held: Floats, ahead: Ahead, j: int, out: Floats
+) -> None:
     """Fill the figures of j's chain."""
-    chain = solve_chain(place_of(given, state, wait, held, j), MATCHED)
+    chain = solve_chain(place_of(given, state, wait, held, ahead, j), MATCHED)
     out[0], out[1], out[2], out[3] = chain.busy, chain.waiting, chain.blocked, chain.outside
     out[4], out[5], out[6], out[7] = chain.vacant, chain.inflow, chain.found_full, chain.wait
     out[8], out[9], out[10] = chain.number, chain.variance, chain.smoothing
@@ -45,6 +54,7 @@ def _slope(
     state: State,
     wait: Floats,
     held: Floats,
+    ahead: Ahead,
     j: int,
     array: Floats,
     at: int,
@@ -59,20 +69,20 @@ def _slope(
     if value != 0.0:
         step = STEP * abs(value)
         array[at] = value + step
-        _answer(given, state, wait, held, j, up)
+        _answer(given, state, wait, held, ahead, j, up)
         array[at] = value - step
-        _answer(given, state, wait, held, j, down)
+        _answer(given, state, wait, held, ahead, j, down)
         array[at] = value
         for k in range(OUTPUTS):
             slopes[k] = (up[k] - down[k]) / (2.0 * step)
         return
     # from 0 there is only one way: a parabola through three points
     step, now = STEP * scale, np.empty(OUTPUTS)
-    _answer(given, state, wait, held, j, now)
+    _answer(given, state, wait, held, ahead, j, now)
     array[at] = step
-    _answer(given, state, wait, held, j, down)
+    _answer(given, state, wait, held, ahead, j, down)
     array[at] = 2.0 * step
-    _answer(given, state, wait, held, j, up)
+    _answer(given, state, wait, held, ahead, j, up)
     array[at] = value
     for k in range(OUTPUTS):
         slopes[k] = (4.0 * down[k] - up[k] - 3.0 * now[k]) / (2.0 * step)
@@ -80,8 +90,9 @@ def _slope(
 
 @njit
 def station_slopes(
-    given: Given, state: State, held: Floats, own: Floats, pair: Floats, other: Floats
-) -> None:
+    given: Given, state: State, held: Floats, ahead: Ahead, own: Floats, pair: Floats,
+    other: Floats,
+) -> None:  # fmt: skip
     """Fill how the figures of every chain answer what it is made of.
 
     Parameters
@@ -89,6 +100,7 @@ def station_slopes(
     given, state : Given, State
         At the fixed point; their arrays are changed and put back.
     held : (n,) array
+    ahead : Ahead
     own : (n, OWN, OUTPUTS) array
     pair : (p, PER_PAIR, OUTPUTS) array
         Of the lower service, by what stands at the pair or at its upper service.
@@ -104,23 +116,26 @@ def station_slopes(
         for k in range(3):
             if given.chained[j]:
                 scale = 1.0 if k == FALL else 0.0
-                _slope(given, state, wait, held, j, arrays[k], p, scale, pair[p, k])
+                _slope(given, state, wait, held, ahead, j, arrays[k], p, scale, pair[p, k])
         up = (given.done, given.work, held, given.room)
         for k in range(4):
             if given.chained[j]:
-                _slope(given, state, wait, held, j, up[k], i, 0.0, pair[p, 3 + k])
+                _slope(given, state, wait, held, ahead, j, up[k], i, 0.0, pair[p, 3 + k])
         for q in range(given.first_below[i], given.first_below[i + 1]):
             if q != p:
                 if given.chained[j] and given.lower[q] != j:
                     at = given.lower[q]
-                    _slope(given, state, wait, held, j, wait, at, given.stay[at], other[place])
+                    _slope(
+                        given, state, wait, held, ahead, j, wait, at, given.stay[at], other[place]
+                    )
                 place += 1
     for j in range(given.done.size):
         if not given.chained[j]:
             continue
         mine = (
             held, given.base, given.passes, given.done, given.work, given.scv, given.free,
-            given.lost, given.admitted, wait, state.deviation, state.slowness, given.giving_up,
+            given.lost, given.admitted, wait, state.deviation, state.slowness,
+            ahead.meets, ahead.onward, ahead.same, given.giving_up,
         )  # fmt: skip
         for k in range(OWN):
             scale = 0.0
@@ -128,4 +143,4 @@ def station_slopes(
                 scale = given.stay[j]
             elif k in (SCV, DEVIATION, SLOWNESS):
                 scale = 1.0
-            _slope(given, state, wait, held, j, mine[k], j, scale, own[j, k])
+            _slope(given, state, wait, held, ahead, j, mine[k], j, scale, own[j, k])

@@ -77,9 +77,9 @@ def solve_compressed(
     What leaves a service that is full now and then is smoother than Poisson: the stream to j falls
     with the number that is there already (`falls`). Servers that are blocked for long leave fewer
     to work for as long: where many are present, more of them are likely to be blocked
-    (`standing_spells`). The spread of service times scales all that
-    waits as in M/G/c (Kimura). A line without limit is longer by what blocked times add by coming
-    together (`line_factors`).
+    (`standing_spells`). Where servers are few, those that are blocked are counted (`paces`). The
+    spread of service times scales all that waits as in M/G/c (Kimura). A line without limit is
+    longer by what blocked times add by coming together (`line_factors`).
     A sweep costs time linear in servers and places. A cycle of full services is kept moving by
     exchanges, whose rate is an upper bound only. Servers are held as long as the jobs that leave
     have held them: so no more passes than the servers downstream can do, and where more comes, all
@@ -129,7 +129,7 @@ def settle(
     while True:
         seen = look(compiled, layout, place, point, drive, max(NOISE * min(residual, 1.0), MATCHED))
         residual = float(np.abs(seen.image - point).max())
-        drive = seen.chains.drive
+        drive = np.concatenate([seen.chains.drive, seen.chains.often, seen.chains.fast])
         sweeps += 1
         if not np.isfinite(residual) or residual <= tolerance or sweeps >= max_sweeps:
             break
@@ -201,7 +201,8 @@ def look(
     wait, held, vacant, served, figures = sweep(gather(compiled, layout, flows), state, matched)
     chains = Chain(*figures.T)
     varying = standing_spells(compiled, layout, flows, chains)
-    new = State(wait, falls(layout, flows, chains), *varying, chains.drive)
+    starts = chains.often, chains.fast, chains.drive
+    new = State(wait, falls(layout, flows, chains), *varying, chains.found_full, *starts)
     shares = Accepted(np.where(layout.refusing, vacant, 1.0), served)
     return Seen(place.packed(shares, new), accepted, flows, wait, held, chains)
 

@@ -50,6 +50,17 @@ class Place(NamedTuple):
     """Standard deviation of that number."""
     slowness: float
     """In [0, 1]: how slowly that number changes, compared with the number here."""
+    few: bool
+    """It has so few servers that the number of those blocked is followed."""
+    meets: float
+    """Chance that who completes here is blocked."""
+    onward: float
+    """Chance that who completes here goes where it can be blocked."""
+    same: float
+    """Chance that two of its servers that are blocked are blocked for the same service."""
+    often: float
+    fast: float
+    """Logarithms of the scales of `paces` from which they are sought."""
     start: float
     """Logarithm of the drive at which the search for it begins."""
     fall: Floats
@@ -95,3 +106,6 @@ class Chain(NamedTuple, Generic[Number]):
     """Of the number blocked elsewhere for a place here."""
     drive: Number
     """Logarithm of the drive of the blocking services."""
+    often: Number
+    fast: Number
+    """Logarithms of the scales of `paces`; 0 where blocked servers are not counted."""

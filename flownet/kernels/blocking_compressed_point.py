@@ -10,12 +10,12 @@ from flownet.kernels.compiled import Floats
 
 
 class Coordinates:
-    """Logarithms of waits (by stays) and of shares admitted and served; spells and falls."""
+    """Logarithms of waits (by stays) and of shares admitted and served; spells, chances, falls."""
 
     def __init__(self, layout: Layout) -> None:
         self.services, pairs = layout.stay.size, layout.upper.size
         self.stay = layout.stay
-        self.size = 5 * self.services + pairs
+        self.size = 6 * self.services + pairs
         self.lowest = np.zeros(self.size)
         self.highest = np.ones(self.size)
         self.highest[: self.services] = np.log1p(LONGEST_WAIT)
@@ -29,10 +29,11 @@ class Coordinates:
     def begin(self, rest: Floats | None) -> tuple[Floats, Floats, Floats | None]:
         """Return point, drives and slopes (None where there are none) to begin with."""
         size, n = self.size, self.services
-        if rest is None or rest.size not in {size + n, size + n + size * size}:
-            return np.zeros(size), np.zeros(n), None
-        inverse = rest[size + n :].reshape(size, size) if rest.size > size + n else None
-        return self.within(rest[:size]), rest[size : size + n], inverse
+        if rest is None or rest.size not in {size + 3 * n, size + 3 * n + size * size}:
+            return np.zeros(size), np.zeros(3 * n), None
+        first = size + 3 * n
+        inverse = rest[first:].reshape(size, size) if rest.size > first else None
+        return self.within(rest[:size]), rest[size:first], inverse
 
     def packed(self, accepted: Accepted, state: State) -> Floats:
         """Return the vector."""
@@ -41,7 +42,7 @@ class Coordinates:
         vector[n : 2 * n] = np.log(np.maximum(accepted.accept, SMALLEST))
         vector[2 * n : 3 * n] = np.log(np.maximum(accepted.served, SMALLEST))
         vector[3 * n : 4 * n], vector[4 * n : 5 * n] = state.deviation, state.slowness
-        vector[5 * n :] = state.fall
+        vector[5 * n : 6 * n], vector[6 * n :] = state.met, state.fall
         return vector
 
     def unpacked(self, vector: Floats, drive: Floats) -> tuple[Accepted, State]:
@@ -50,9 +51,12 @@ class Coordinates:
         shares = np.exp(vector[n : 3 * n])
         state = State(
             np.expm1(vector[:n]) * self.stay,
-            vector[5 * n :],
+            vector[6 * n :],
             vector[3 * n : 4 * n],
             vector[4 * n : 5 * n],
-            np.ascontiguousarray(drive),  # a column of figures: kernels compile once
+            vector[5 * n : 6 * n],
+            drive[n : 2 * n],
+            drive[2 * n :],
+            drive[:n],
         )
         return Accepted(shares[:n], shares[n:]), state

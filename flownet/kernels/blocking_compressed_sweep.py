@@ -11,6 +11,7 @@ from flownet.kernels.blocking_compressed_arrivals import MOST_SERVERS, carried
 from flownet.kernels.blocking_compressed_chain import solve_chain
 from flownet.kernels.blocking_compressed_flows import Flows, Layout, transit_by_class
 from flownet.kernels.blocking_compressed_place import Chain, Place
+from flownet.kernels.blocking_compressed_spells import FEW, FEWER, MANY
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers
 
 LONGEST_WAIT = 1e9
@@ -27,7 +28,7 @@ MOST_OFFERED = 7.0
 """Logarithm of how many times what is carried may be offered."""
 FIELDS = len(Chain._fields)
 IDLE = Chain(
-    0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 )  # fmt: skip
 """Of a service where nobody ever waits for a server or a place."""
 
@@ -43,8 +44,20 @@ class State(NamedTuple):
     """(n,) standard deviation of the number of blocked servers, over the servers."""
     slowness: Floats
     """(n,) of `Place`."""
+    met: Floats
+    """(n,) share of those from services that they block who find no place."""
+    often: Floats
+    fast: Floats
     drive: Floats
-    """(n,) where the search of each chain begins; without effect on what it finds."""
+    """(n,) where each chain's searches begin; without effect on what it finds."""
+
+
+class Ahead(NamedTuple):
+    """What jobs meet ahead of each service, (n,); see `Place`."""
+
+    meets: Floats
+    onward: Floats
+    same: Floats
 
 
 class Given(NamedTuple):
@@ -56,6 +69,8 @@ class Given(NamedTuple):
     places: Integers
     """(n,) -1 where unlimited."""
     servers: Floats
+    few: Booleans
+    """(n,) the number of blocked servers is followed."""
     base: Floats
     """(n,) mean time that a pass holds a server without any blocking."""
     passes: Floats
@@ -104,6 +119,7 @@ def gather(compiled: CompiledNetwork, layout: Layout, flows: Flows) -> Given:
         chained=layout.chained,
         places=layout.places,
         servers=compiled.servers.copy(),  # may be changed, as the rest: kernels compile once
+        few=(compiled.servers >= 1) & (compiled.servers <= (FEW if n <= MANY else FEWER)),
         base=flows.work / flows.passes,
         passes=flows.passes,
         giving_up=layout.giving_up,
@@ -184,8 +200,9 @@ def sweep(
     figures : (n, FIELDS) array
         Of `Chain`.
     """
-    wait = state.wait.copy()
+    wait, met = state.wait.copy(), state.met.copy()
     n = wait.size
+    ahead = Ahead(np.zeros(n), np.zeros(n), np.ones(n))
     vacant, served = np.ones(n), np.ones(n)
     held = np.empty(n)
     figures = np.empty((n, FIELDS))
@@ -197,12 +214,13 @@ def sweep(
         held[j] = _held(given, wait, j)
         if not given.chained[j]:
             continue
-        place = place_of(given, state, wait, held, j)
+        look_ahead(given, wait, met, ahead, j)
+        place = place_of(given, state, wait, held, ahead, j)
         chain = solve_chain(place, matched)
         for k in range(FIELDS):
             figures[j, k] = chain[k]
         vacant[j] = chain.vacant
-        wait[j] = chain.wait
+        wait[j], met[j] = chain.wait, chain.found_full
         served[j] = served_share(given, chain, j, held[j])
     return wait, held, vacant, served, figures
 
@@ -214,6 +232,21 @@ def _held(given: Given, wait: Floats, j: int) -> float:
     for p in range(given.first_below[j], given.first_below[j + 1]):
         blocked += given.chance[p] * wait[given.lower[p]]
     return float(given.base[j] + blocked / given.passes[j])
+
+
+@njit
+def look_ahead(given: Given, wait: Floats, met: Floats, ahead: Ahead, j: int) -> None:
+    """Fill in what jobs meet ahead of j."""
+    ahead.meets[j], ahead.onward[j] = 0.0, 0.0
+    every, squares = 0.0, 0.0
+    for p in range(given.first_below[j], given.first_below[j + 1]):
+        chance = given.chance[p] / given.passes[j]
+        ahead.meets[j] += chance * met[given.lower[p]]
+        ahead.onward[j] += chance
+        part = chance * wait[given.lower[p]]
+        every += part
+        squares += part * part
+    ahead.same[j] = squares / (every * every) if every > 0.0 else 1.0
 
 
 @njit
@@ -233,7 +266,7 @@ def served_share(given: Given, chain: Chain[float], j: int, held: float) -> floa
 
 
 @njit
-def place_of(given: Given, state: State, wait: Floats, held: Floats, j: int) -> Place:
+def place_of(given: Given, state: State, wait: Floats, held: Floats, ahead: Ahead, j: int) -> Place:
     """Gather what j's chain is made of."""
     first, last = given.first_above[j], given.first_above[j + 1]
     sources, share, load = np.empty(last - first), np.ones(last - first), np.empty(last - first)
@@ -280,6 +313,12 @@ def place_of(given: Given, state: State, wait: Floats, held: Floats, j: int) -> 
         most * (held[j] - given.base[j]),
         state.deviation[j] * given.servers[j],
         slowness,
+        given.few[j],
+        ahead.meets[j],
+        ahead.onward[j],
+        ahead.same[j],
+        state.often[j],
+        state.fast[j],
         state.drive[j],
         falls,
     )
