@@ -185,11 +185,11 @@ def _iterate(
         before = None if line is None else line.p
         if line is None or not _same(here, last):
             line = settle_line(here, 0.1 * tolerance, exact=two, begin=line)
+            grows = none.copy()
+            grows[rest.door] = not np.isfinite(line.number)
+            problem = problem._replace(saturated=grows)
+            seen = _look(problem, rest, line)
         last = here
-        grows = none.copy()
-        grows[rest.door] = not np.isfinite(line.number)
-        problem = problem._replace(saturated=grows)
-        seen = _look(problem, rest, line)
         _tell(problem, rest, line, rate, streams, tables)
         new = accepted_by(problem, accepted, seen, tables, streams, flows, given)
         steps = [np.abs(x - y).max(initial=0.0) for x, y in zip(new, accepted, strict=True)]
