@@ -174,7 +174,9 @@ def broken_terms(after: Solution, before: Solution, terms: Terms) -> float:
 def _missed(solution: Solution, target: Target) -> float:
     row = solution.services.iloc[target.service]
     level, value = target.level(float(row["servers"])), float(row[target.measure])
-    if math.isnan(value) or value <= level * (1 + _ROUNDING):
+    if math.isnan(value):  # met where nobody comes; elsewhere what is not known is not met
+        return _HOPELESS if float(row["arrival_rate"]) > 0 else 0.0
+    if value <= level * (1 + _ROUNDING):
         return 0.0
     return min((value - level) / (level or 1.0), _HOPELESS)
 
@@ -210,7 +212,8 @@ def missed_in_words(solution: Solution, before: Solution, terms: Terms) -> list[
             level = target.level(float(row["servers"]))
             measure = target.measure.replace("_", " ")
             value = float(row[target.measure])
-            out.append(f"{measure} of '{network.label(name)}' is {value:.4g}, not {level:.4g}")
+            seen = "not known" if math.isnan(value) else f"{value:.4g}"
+            out.append(f"{measure} of '{network.label(name)}' is {seen}, not {level:.4g}")
     for each in terms.within:
         short = _late(solution, each)
         if short > 0:
