@@ -74,11 +74,9 @@ def _add_lists(t: Integers, state: Slots, weight: float, numbers: Numbers) -> No
                 numbers.by_pair[BLOCKED, source] += weight
                 numbers.blocked_by[source // t[CLASSES], owner] += weight
                 numbers.now[source // t[CLASSES]] += 1
-            elif of_kind(t, who, SOURCE) == col.OUTSIDE:
+            else:
                 numbers.by_pair[OUTSIDE, of_kind(t, who, TARGET)] += weight
                 outside += 1
-            else:
-                numbers.by_pair[IN_TRANSIT, of_kind(t, who, TARGET)] += weight
         if at_door:
             numbers.outside[owner, outside] += weight
 

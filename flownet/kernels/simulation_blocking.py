@@ -147,18 +147,24 @@ def unblock(m: Address, job: int) -> None:
 
 
 @njit
+def _holds_server(m: Address, job: int) -> bool:
+    """Tell whether a job, that asks for a place, holds a server."""
+    q = integers(m)
+    kind = q[job + at.KIND]
+    return kind in (at.SERVING, at.HELD)
+
+
+@njit
 def _wait_for_place(m: Address, job: int, state: int) -> int:
     """Let a job wait for a place where it stands; return what `ask` returns."""
     q, f = words(m)
     q[job + at.TARGET] = state
     service = q[state + at.STATE_SERVICE]
     answer = at.NONE
-    if q[job + at.KIND] == at.OUTSIDE:
+    if not _holds_server(m, job):
         f[job + at.SINCE] = f[at.NOW]
         q[state + at.NUMBER_OUTSIDE] += 1
         f[state + at.OUTSIDE_AREA] -= f[at.NOW]
-    elif q[job + at.KIND] == at.IN_TRANSIT:
-        begin_transit(m, state)
     else:
         _block(m, job)
         pair = q[job + at.PAIR]
@@ -181,14 +187,12 @@ def _let_in(m: Address, service: int) -> int:
         left = vacate(m, job)
     else:
         remove(m, service + at.ENTRANCE, job)
+        q[state + at.NUMBER_OUTSIDE] -= 1
+        f[state + at.OUTSIDE_AREA] += now
+        f[state + at.OUTSIDE_SUM] += now - f[job + at.SINCE]
+        q[state + at.ENTRIES_FROM_OUTSIDE] += 1
         if q[job + at.KIND] == at.OUTSIDE:
-            q[state + at.NUMBER_OUTSIDE] -= 1
-            f[state + at.OUTSIDE_AREA] += now
-            f[state + at.OUTSIDE_SUM] += now - f[job + at.SINCE]
-            q[state + at.ENTRIES_FROM_OUTSIDE] += 1
             f[job + at.ENTERED] = now
-        else:
-            end_transit(m, state)
     admit(m, job, state)
     return int(left)
 
@@ -200,14 +204,6 @@ def settle(m: Address, freed: int) -> None:
     while service != at.NONE:
         serve_waiting(m, service)
         service = _let_in(m, service) if may_enter(m, service) else at.NONE
-
-
-@njit
-def _holds_server(m: Address, job: int) -> bool:
-    """Tell whether a job, that asks for a place, holds a server."""
-    q = integers(m)
-    kind = q[job + at.KIND]
-    return kind in (at.SERVING, at.HELD)
 
 
 @njit

@@ -109,7 +109,7 @@ class Simulation:
     def classes(self) -> pd.DataFrame:
         """One row a job class, end to end, by the class in which jobs enter.
 
-        `in_transit` counts by the class as which jobs arrive, those included who wait there.
+        `in_transit` counts by the class as which jobs arrive.
         """
         return self._shown(class_table)
 

@@ -178,8 +178,10 @@ def test_a_transfer_without_server_is_a_visit_to_an_infinite_service():
     for name in ("throughput", "number_waiting", "number_in_service", "number_blocked"):
         x, y = getattr(a.measures, name)[:, 0], getattr(b.measures, name)[:2, 0]
         assert x == pytest.approx(y, abs=1e-9), name
-    on_the_way = (b.measures.number_in_service + b.measures.number_blocked)[2, 0]
-    assert a.in_transit[0] == pytest.approx(on_the_way, abs=1e-9)
+    way = b.measures
+    assert a.in_transit[0] == pytest.approx(way.number_in_service[2, 0], abs=1e-9)
+    waiting = a.measures.number_outside.sum()
+    assert waiting == pytest.approx(way.number_blocked[2, 0], abs=1e-9)
 
 
 def test_phase_types_wait_as_pollaczek_and_khinchine_say():

@@ -153,8 +153,8 @@ def test_a_transfer_that_does_not_hold_the_server():
     agrees(t.in_transit[:, 0], t.length, 2.4)
 
 
-def test_who_arrives_from_a_transfer_at_a_full_service_waits_in_transit():
-    # the second service has as many places as servers: its M/M/2 queue stands in transit
+def test_who_arrives_from_a_transfer_at_a_full_service_waits_outside_it():
+    # the second service has as many places as servers: its M/M/2 queue stands outside
     network = build(
         [0.5, 2.0],
         external=[0.8, 0.0],
@@ -164,7 +164,8 @@ def test_who_arrives_from_a_transfer_at_a_full_service_waits_in_transit():
         transfer_delay=[[0, 3.0], [0, 0]],
     )
     t = run(network).tallies
-    agrees(t.in_transit[:, 0], t.length, 2.4 + number_waiting(2, 1.6))
+    agrees(t.in_transit[:, 0], t.length, 2.4)
+    agrees(of_class(t, "outside", 1), t.length, number_waiting(2, 1.6))
     agrees(of_class(t, "waiting", 0), t.length, number_waiting(1, 0.4))
     assert t.blocked.sum() == 0.0
 
@@ -180,6 +181,7 @@ FIELDS = {
     "in_service": "number_in_service",
     "blocked": "number_blocked",
     "held_in_transfer": "number_held_in_transfer",
+    "outside": "number_outside",
 }
 
 

@@ -98,6 +98,13 @@ def _by_calendar(
     return servers, capacity
 
 
+def entering_jobs(m: Memory) -> set[int]:
+    """Return the jobs that wait for a place anywhere."""
+    services = range(m.counts[0])
+    doors = (m.services + i * at.SERVICE_WORDS + at.ENTRANCE for i in services)
+    return {job for door in doors for job in walk(m, door)}
+
+
 def _check_heap(m: Memory, alive: list[int]) -> None:
     heap, size = int(m.q[at.HEAP]), int(m.q[at.HEAP_SIZE])
     assert m.q[at.HEAP_HOLE] == 0
@@ -111,11 +118,7 @@ def _check_heap(m: Memory, alive: list[int]) -> None:
         assert m.q[event + at.POSITION] == place
         planned.add(event)
     assert len(planned) == size
-    entering = {
-        j
-        for i in range(m.counts[0])
-        for j in walk(m, m.services + i * at.SERVICE_WORDS + at.ENTRANCE)
-    }
+    entering = entering_jobs(m)
     for job in alive:
         kind = m.q[job + at.KIND]
         if kind in (at.BLOCKED, at.OUTSIDE) or job in entering:
@@ -198,8 +201,9 @@ def _check_states(m: Memory, alive: list[int], inside: list[int]) -> None:
         count[state, kind] += 1
         if shared and kind == at.SERVING:
             count[state, at.WAITING] += 1
+    entering = entering_jobs(m)
     for job in alive:
-        if m.q[job + at.KIND] == at.OUTSIDE:
+        if m.q[job + at.KIND] in (at.OUTSIDE, at.IN_TRANSIT) and job in entering:
             count[int(m.q[job + at.TARGET]), at.OUTSIDE] += 1
     for s, row in enumerate(states(m, m.q)):
         address = m.states + s * at.STATE_WORDS
@@ -208,6 +212,6 @@ def _check_states(m: Memory, alive: list[int], inside: list[int]) -> None:
         assert row[at.NUMBER_BLOCKED] == count[address, at.BLOCKED]
         assert row[at.NUMBER_HELD] == count[address, at.HELD]
         assert row[at.NUMBER_OUTSIDE] == count[address, at.OUTSIDE]
-    moving = sum(m.q[j + at.KIND] == at.IN_TRANSIT for j in alive)
+    moving = sum(m.q[j + at.KIND] == at.IN_TRANSIT for j in alive if j not in entering)
     first = m.classes + at.NUMBER_IN_TRANSIT
     assert m.q[first : first + m.counts[1] * at.CLASS_WORDS : at.CLASS_WORDS].sum() == moving
