@@ -85,6 +85,7 @@ def warnings_of(solution: Solution) -> tuple[str, ...]:
         *_returning(solution),
         *_going_round(solution),
         *_lines_in_parts(solution),
+        *_lines_in_compressed(solution),
         *_disagreement(solution),
         *turned_away(solution.system, solution.network.time_unit),
         *(str(fault) for fault in solution.network.warnings),
@@ -330,6 +331,31 @@ def _lines_in_parts(solution: Solution) -> list[str]:
     return [
         f"lines without limit at {names} are solved with their neighbors only: where what holds "
         "these up lasts long they can be several times as long; simulate them"
+    ]
+
+
+def _lines_in_compressed(solution: Solution) -> list[str]:
+    """Warn of lines without limit before servers that are blocked, in the compressed mode.
+
+    In 260 random networks of 1 to 5 services there were 31 such lines, and 27 of them were off by
+    more than 30 % against simulation, up to tenfold and more, in both directions.
+    """
+    if solution.method != "blocking" or solution.options.get("mode") != "compressed":
+        return []
+    network, table, arrays = solution.network, solution.services, solution.compilation.arrays
+    endless = ~np.isfinite(arrays.capacity) | (table["number_outside"].to_numpy() > 0)
+    blocked = table["number_blocked"].to_numpy() / table["servers"].to_numpy()
+    lines = np.flatnonzero(endless & np.isfinite(arrays.servers) & (blocked > SPELLS))
+    if not lines.size:
+        return []
+    names = ", ".join(f"'{network.label(table.index[k])}'" for k in lines[:4])
+    more = f" and {lines.size - 4} more" if lines.size > 4 else ""
+    worst = int(lines[np.argmax(blocked[lines])])
+    return [
+        f"the line without limit before {names}{more} depends on how long servers there stay "
+        f"blocked in a row ({blocked[worst]:.1%} are, at '{network.label(table.index[worst])}'), "
+        "of which the compressed mode of the method knows little more than the mean: the line can "
+        "be several times as long, or as short; simulate it"
     ]
 
 

@@ -40,3 +40,28 @@ def test_arrivals_that_are_not_poisson_are_told():
     assert any("whatever their arrival_scv" in text for text in solution.assumptions)
     plain = fn.solve(line(last=60), "blocking", mode="compressed")
     assert not any("taken as Poisson" in text for text in plain.warnings + plain.assumptions)
+
+
+@pytest.mark.parametrize(("slow", "told"), [(1.5, True), (0.3, False)])
+def test_lines_before_servers_blocked_for_long_are_told_in_compressed(slow, told):
+    """The slow server alone is an M/G/1: Pollaczek and Khinchine's mean line stands before it,
+    more than the compressed mode has blocked and waiting; and the jobs that need no slow server
+    wait behind these.
+    """
+    network = fn.Network.from_dict({
+        "network": {"time_unit": "day"},
+        "services": [
+            {"name": "ward", "servers": 20, "service_time": 1.332, "service_scv": 2.0,
+             "external_arrival_rate": 0.7},
+            {"name": "place", "servers": 1, "waiting_room": 0, "service_time": slow,
+             "service_scv": 2.0, "when_full": "blocked_after_service"},
+        ],
+        "routes": [{"from": "ward", "to": "place", "routing_probability": 0.9}],
+    })  # fmt: skip
+    solution = fn.solve(network, "blocking", mode="compressed")
+    assert any("the line without limit before 'ward'" in w for w in solution.warnings) == told
+    if told:
+        load = 0.63 * slow
+        line_ahead = load**2 * (1.0 + 2.0) / 2.0 / (1.0 - load)
+        row = solution.services.loc["ward"]
+        assert row["number_blocked"] + row["number_waiting"] < line_ahead
