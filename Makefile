@@ -22,7 +22,8 @@ test-slow: $(VENV)/developed  ## the slow tests and the notebooks
 
 test-lower:  ## the tests on the oldest versions of the dependencies that are supported
 	$(MAKE) VENV=.venv-lower .venv-lower/lowered
-	.venv-lower/$(notdir $(BIN))/python -m pytest -n auto -m "not slow"
+	NUMBA_CACHE_DIR=$(CURDIR)/.venv-lower/numba \
+		.venv-lower/$(notdir $(BIN))/python -m pytest -n auto -m "not slow"
 
 lint: $(VENV)/developed
 	$(BIN)/ruff check

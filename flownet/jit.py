@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from numba import __version__ as _numba
 from numba import njit as _njit
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,7 +32,9 @@ def njit(function: F) -> F:
     numba takes a cached function as long as the file that holds it is unchanged. What it calls, and
     the tuples of arrays that it is given, are compiled into it though they stand in other files:
     after a change there it would read memory that is laid out otherwise, without an error. The
-    cache therefore goes by the contents of all files that the function's own imports.
+    cache therefore goes by the contents of all files that the function's own imports. The machine
+    code is kept with what it was made from, since numba writes the index first: another process
+    could meet the new index beside old code.
     """
     try:
         compiled = _njit(cache=True, error_model="numpy", nogil=True)(function)
@@ -40,7 +44,25 @@ def njit(function: F) -> F:
     source = Path(function.__code__.co_filename)
     if index is not None and source.is_relative_to(_PACKAGE) and source.exists():
         index._source_stamp = source_stamp(source)  # noqa: SLF001  # numba offers no other way
+        _keep_stamped(index, f"{_numba} {index._source_stamp}")  # noqa: SLF001  # as above
     return cast("F", compiled)  # a Dispatcher, called like the function
+
+
+def _keep_stamped(index: Any, stamp: str) -> None:
+    """Let numba's files of machine code hold a stamp, and read none that holds another."""
+    save, load = index._save_data, index._load_data  # noqa: SLF001  # numba offers no other way
+
+    def save_stamped(name: str, data: object) -> None:
+        save(name, (stamp, index._dump(data)))  # noqa: SLF001  # as above
+
+    def load_stamped(name: str) -> object:
+        found = load(name)
+        if found[0] != stamp:
+            message = f"{name} was made from other code"
+            raise OSError(message)  # numba takes it for a missing file, and compiles
+        return pickle.loads(found[1])  # noqa: S301  # numba's own cache, which it unpickles too
+
+    index._save_data, index._load_data = save_stamped, load_stamped  # noqa: SLF001  # as above
 
 
 @functools.cache

@@ -30,8 +30,8 @@ def said_by(folder):
     return float(value), int(hits)
 
 
-def test_a_change_in_what_is_called_compiles_the_caller_anew(tmp_path):
-    copy, source = tmp_path / "flownet", Path(flownet.__file__).parent
+def package_in(folder):
+    copy, source = folder / "flownet", Path(flownet.__file__).parent
     (copy / "queues").mkdir(parents=True)
     for name in ("jit.py", "__init__.py"):
         shutil.copy(source / name, copy / name)
@@ -39,7 +39,26 @@ def test_a_change_in_what_is_called_compiles_the_caller_anew(tmp_path):
     (copy / "queues" / "outer.py").write_text(OUTER)
     inner = copy / "queues" / "inner.py"
     inner.write_text(INNER.format(step="1.0"))
+    return inner
+
+
+def test_a_change_in_what_is_called_compiles_the_caller_anew(tmp_path):
+    inner = package_in(tmp_path)
     assert said_by(tmp_path) == (20.0, 0)
     assert said_by(tmp_path) == (20.0, 1)
     inner.write_text(INNER.format(step="2.0"))
     assert said_by(tmp_path) == (30.0, 0)
+
+
+def test_old_code_beside_a_new_index_is_not_taken(tmp_path):
+    """numba writes the index first: what another process may find between the two writes."""
+    inner = package_in(tmp_path)
+    assert said_by(tmp_path) == (20.0, 0)
+    old = {file: file.read_bytes() for file in tmp_path.rglob("*.nbc")}
+    inner.write_text(INNER.format(step="2.0"))
+    assert said_by(tmp_path) == (30.0, 0)
+    assert sorted(tmp_path.rglob("*.nbc")) == sorted(old)
+    for file, code in old.items():
+        file.write_bytes(code)
+    assert said_by(tmp_path) == (30.0, 0)
+    assert said_by(tmp_path) == (30.0, 1)
