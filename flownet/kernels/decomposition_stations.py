@@ -139,18 +139,19 @@ def room_measures(
         return 0.0, 0.0, 0.0, 1.0
     if capacity <= servers:
         lost = peaked_loss(servers, load, peak) * stations.room_factor[i, 0]
-        return min(1.0, lost), 0.0, 0.0, 1.0
+        return min(1.0, max(lost, 1.0 - servers / load)), 0.0, 0.0, 1.0
     firm = np.sum(np.where(np.isinf(patience), arrival * hold, 0.0))
     if np.isinf(capacity) and firm >= servers:
         return 0.0, -1.0, np.inf, 1.0
     theta, time = np.sum(arrival / patience) / rate, load / rate
+    least = 1.0 - servers / load if firm >= load else 0.0  # no more are served than there is time
     number, mean, chance, full = 0.0, 0.0, 0.0, 0.0
     plain = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     weight = np.empty(arrival.size)
     last = (0.0, 0.0, 0.0, 0.0)
     for _ in range(ROOM_LIMIT):
         plain = erlang_a_finite_measures(rate, time, servers, 1.0 / theta, capacity)
-        full = min(1.0, plain[6] * stations.room_factor[i, 0])
+        full = min(1.0, max(plain[6] * stations.room_factor[i, 0], least))
         chance = min(1.0, plain[0] * stations.room_factor[i, 1])
         number = plain[1] * stations.room_factor[i, 2]
         _wait_weights(stations, i, arrival, 1.0 - full, weight)
