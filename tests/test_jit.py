@@ -22,6 +22,7 @@ PROGRAM = (
 
 def said_by(folder):
     environment = {**os.environ, "PYTHONPATH": str(folder), "NUMBA_DISABLE_JIT": "0"}
+    environment.pop("NUMBA_CACHE_DIR", None)  # the cache stands beside the copy
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=folder, env=environment, capture_output=True,
         text=True, check=True,
