@@ -15,8 +15,9 @@ from flownet.kernels.adjoint import (
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers, Measures
 from flownet.kernels.decomposition_flows import Flows
 from flownet.kernels.decomposition_rooms import general_rooms
-from flownet.kernels.decomposition_stations import LIMITED, Stations, make_stations, pass_on
+from flownet.kernels.decomposition_stations import LIMITED, Stations, make_stations
 from flownet.kernels.decomposition_streams import ROUNDING, Streams
+from flownet.kernels.decomposition_throughput import pass_on
 from flownet.kernels.decomposition_waits import waits_at
 from flownet.kernels.traffic import reachable_states
 from flownet.kernels.traffic_solvers import route_sources

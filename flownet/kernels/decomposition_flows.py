@@ -8,7 +8,8 @@ import numpy as np
 
 from flownet.kernels.blocking_compressed_mixing import Mixing
 from flownet.kernels.compiled import OVERFLOW, CompiledNetwork, Floats, Indices, Integers
-from flownet.kernels.decomposition_stations import LIMITED, Stations, pass_on
+from flownet.kernels.decomposition_stations import LIMITED, Stations
+from flownet.kernels.decomposition_throughput import pass_on
 from flownet.kernels.traffic import BROKEN, CONVERGED, UNCONVERGED, solve_flows
 from flownet.kernels.traffic_solvers import route_sources
 

@@ -107,6 +107,7 @@ def test_flows_balance(seed: int, services: int, classes: int) -> None:
 
 @given(seed=SEEDS, services=st.integers(1, 5), classes=st.integers(1, 3))
 @example(seed=17962, services=5, classes=1)  # even service, offered more than it can do
+@example(seed=1775026075, services=5, classes=1)  # the same, and who waits gives up
 def test_little_holds_at_every_service_and_class(seed: int, services: int, classes: int) -> None:
     compiled, measures = solve_it(random_network(seed, services, classes))
     used = measures.number_in_service + measures.number_held_in_transfer
