@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flownet.jit import njit
-from flownet.kernels.blocking_compressed_chain import solve_chain
+from flownet.kernels.blocking_compressed_search import solve_chain
 from flownet.kernels.blocking_compressed_sweep import (
     MATCHED,
     Ahead,

@@ -6,14 +6,12 @@ import numpy as np
 
 from flownet.jit import njit
 from flownet.kernels.blocking_compressed_arrivals import (
-    LEAST,
     birth,
     inside_share,
     top_state,
     working,
 )
 from flownet.kernels.blocking_compressed_place import Chain, Place
-from flownet.kernels.blocking_compressed_spells import Scales, counted, paces
 from flownet.kernels.compiled import Floats
 
 SATURATED = 1.0 - 1e-10
@@ -32,14 +30,6 @@ MOST_EVEN, WIDEST = 30, 1.0
 """Steps at most in the search for the factor that makes them agree, and its largest logarithm."""
 POINTS = 6
 """Numbers of blocked servers that stand for all that are not none."""
-SEARCH = 60
-"""Evaluations at most in the search for the drive."""
-SELDOM = 1e-12
-"""Beyond a state of less than this, in proportion, jobs leave a service of few servers as there."""
-ROUNDS, FARTHEST = 60, 1.4
-"""Steps at most in the search for how fast jobs leave a service of few servers, and the longest."""
-LEAST_DRIVE = -60.0
-"""Logarithm of a drive at which nothing comes."""
 
 
 @njit
@@ -64,7 +54,7 @@ def _crowd(place: Place, more: float) -> Chain[float]:
 
 
 @njit
-def _impatient(place: Place, x: int) -> float:
+def impatience(place: Place, x: int) -> float:
     """Return the rate of giving up with x here or waiting for a place here."""
     present = x if place.places < 0 else min(x, place.places)
     return max(present - place.servers, 0) * place.patience_rate
@@ -80,7 +70,7 @@ def _leaving(place: Place, rate: Floats, endless: bool) -> Floats:
     """
     leaving = np.empty(rate.size)
     for x in range(rate.size):
-        leaving[x] = min(x, place.servers) / place.held + _impatient(place, x)
+        leaving[x] = min(x, place.servers) / place.held + impatience(place, x)
     if endless or place.slowness <= 0.0 or place.stuck <= 0.0:
         return leaving
     points, weights = spell_points(place.stuck, place.spread_stuck, 1.0 * place.servers)
@@ -158,7 +148,7 @@ def _given(place: Place, rate: Floats, stuck: float, p: Floats) -> tuple[int, in
     for x in range(first + 1, rate.size):
         working = max(min(x, place.servers) - stuck, STIRS)
         coming = rate[x - 1] * place.base
-        going = working + _impatient(place, x) * place.base
+        going = working + impatience(place, x) * place.base
         p[x] = p[x - 1] * coming / going
         total += p[x]
         most = max(most, p[x])
@@ -306,188 +296,3 @@ def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float)
         0.0,
         0.0,
     )
-
-
-@njit
-def _waiting(place: Place, chain: Chain[float]) -> float:
-    """Return the wait for a place, with the spread of service times.
-
-    Of the servers upstream that do not work a part b is blocked. The spread makes this
-    f b / (1 + (f - 1) b): f times as much where it is small, and all where all are.
-    """
-    if chain.inflow <= 0.0:
-        return place.longest if chain.blocked > 0.0 else 0.0
-    idle, most = 0.0, 0.0
-    for a in range(place.sources.size):
-        blocked = chain.blocked * place.share[a]
-        left = place.sources[a] - place.load[a] * chain.inflow / place.blocking
-        idle += left
-        if blocked > 0.0:
-            most = max(most, blocked / max(left, blocked))
-    part = chain.blocked / max(idle, chain.blocked) if chain.blocked > 0.0 else 0.0
-    if place.factor < 1.0:  # where one of the services upstream can do no more, no wait is shorter
-        part = most
-    factor = place.factor / (1.0 + (place.factor - 1.0) * part)
-    return min(factor * chain.blocked / chain.inflow, place.longest)
-
-
-@njit
-def _excess(place: Place, chain: Chain[float], wait: float) -> float:
-    """Return the logarithm of the inflow over what the streams fall to at this wait."""
-    wanted = 0.0
-    for a in range(place.share.size):
-        fall = 1.0 + place.response[a] * (wait - place.wait)
-        wanted += place.blocking * place.share[a] / max(fall, 1e-3)
-    return float(np.log(max(chain.inflow, 1e-300) / wanted))
-
-
-@njit
-def _with(
-    chain: Chain[float], wait: float, drive: float, often: float, fast: float
-) -> Chain[float]:
-    return Chain(
-        chain.busy,
-        chain.waiting,
-        chain.blocked,
-        chain.outside,
-        chain.vacant,
-        chain.inflow,
-        chain.found_full,
-        chain.waits,
-        chain.gives_up,
-        chain.ratio,
-        wait,
-        chain.number,
-        chain.variance,
-        chain.smoothing,
-        chain.coming,
-        chain.blocked_variance,
-        drive,
-        often,
-        fast,
-    )
-
-
-@njit
-def _most(place: Place) -> float:
-    """Return the logarithm of a drive beyond which nothing changes."""
-    most = 1e-6
-    for i in range(place.sources.size):
-        if place.load[i] > 0.0:
-            most = max(most, place.sources[i] / place.load[i])
-    return float(np.log(most / LEAST))
-
-
-@njit
-def _driven(place: Place, a: float, pace: Floats) -> tuple[Chain[float], float]:
-    """Return the chain at a drive given by its logarithm, and how far its inflow is from wanted."""
-    chain = evaluate(place, np.exp(a), pace)
-    wait = _waiting(place, chain)
-    return _with(chain, wait, a, 0.0, 0.0), _excess(place, chain, wait)
-
-
-@njit
-def _search(place: Place, matched: float, begin: float, pace: Floats) -> Chain[float]:
-    """Return the chain at the drive at which what comes from the blocking services is wanted.
-
-    Wanted is what their streams would be at the wait that the chain then gives. Where no drive
-    reaches that, all their servers work or wait: the chain at the largest drive. The inflow grows
-    with the drive; the root is bracketed from `begin` on, and sought by regula falsi (Illinois), in
-    logarithms, until inflow and what is wanted agree to `matched`, relatively.
-    """
-    if place.blocking <= 0.0 or place.places < 0:
-        return evaluate(place, 1.0, pace)
-    most = _most(place)
-    a = min(begin, most)
-    chain, fa = _driven(place, a, pace)
-    step, b, fb = max(2.0 * abs(fa), 1e-9), a, fa
-    while fb < -matched and b < most:
-        a, fa = b, fb
-        b = min(b + step, most)
-        chain, fb = _driven(place, b, pace)
-        step *= 4.0
-    while fa > matched and a > LEAST_DRIVE:
-        b, fb = a, fa
-        a -= step
-        chain, fa = _driven(place, a, pace)
-        step *= 4.0
-    if fa >= -matched or fb <= matched:
-        return chain
-    side = 0.0
-    for _ in range(SEARCH):
-        c = (a * fb - b * fa) / (fb - fa)
-        chain, fc = _driven(place, c, pace)
-        if abs(fc) < matched or b - a < 1e-14:
-            break
-        if fc < 0.0:
-            a, fa = c, fc
-            if side < 0:
-                fb *= 0.5
-            side = -1.0
-        else:
-            b, fb = c, fc
-            if side > 0:
-                fa *= 0.5
-            side = 1.0
-    return chain
-
-
-@njit
-def _reached(place: Place, rate: Floats) -> int:
-    """Return the state beyond which the chain hardly ever is, by the mean time of a server."""
-    p, most = 1.0, 1.0
-    for x in range(1, rate.size):
-        going = min(x, place.servers) / place.held + _impatient(place, x)
-        p *= rate[x - 1] / going
-        most = max(most, p)
-        if x > place.places and p < SELDOM * most and rate[x - 1] < 0.9 * going:
-            return x
-        if p > 1e200:
-            p, most = p * 1e-200, most * 1e-200
-    return rate.size - 1
-
-
-@njit
-def solve_chain(place: Place, matched: float) -> Chain[float]:
-    """Return the chain at its drive; of a service with few servers, with those blocked counted.
-
-    How fast jobs leave that service depends on how they come, hence on the drive: both are found in
-    turn, until they and the scales of `paces` change by no more than `matched`; steps are made
-    longer by what the last one showed (Anderson 1965, of depth one).
-    """
-    if not counted(place):
-        return _search(place, matched, place.start, np.empty(0))
-    inside = inside_share(place)
-    rate = np.empty(top_state(place, inside) + 1)
-    giving_up = np.empty(rate.size)
-    for x in range(rate.size):
-        giving_up[x] = _impatient(place, x)
-    pace, top = np.empty(rate.size), rate.size - 1
-    point, before = np.array([place.often, place.fast, 0.0]), np.zeros(3)
-    error, last = np.zeros(3), np.zeros(3)
-    if place.blocking > 0.0:
-        point[2] = min(place.start, _most(place))
-    for step in range(ROUNDS):
-        table = working(place, np.exp(point[2]))
-        for x in range(rate.size):
-            rate[x] = birth(place, table, np.exp(point[2]), inside, x)
-        scales = Scales(np.exp(point[0]), np.exp(point[1]))
-        if step == 0:
-            top = _reached(place, rate)
-        few, better = paces(place, rate[: top + 1], giving_up, scales)
-        pace[: top + 1], pace[top + 1 :] = few, few[top]
-        chain = _search(place, matched, point[2], pace)
-        error[0], error[1] = np.log(better.often) - point[0], np.log(better.fast) - point[1]
-        error[2] = chain.drive - point[2] if place.blocking > 0.0 else 0.0
-        if np.abs(error).max() <= matched:
-            break
-        new = point + error
-        if step > 0:
-            changed = error - last
-            square = float((changed * changed).sum())
-            if square > 0.0:
-                part = float((error * changed).sum()) / square
-                new = new - part * (point - before + changed)
-        before[:], last[:] = point, error
-        point = point + np.minimum(np.maximum(new - point, -FARTHEST), FARTHEST)
-    return _with(chain, chain.wait, chain.drive, point[0], point[1])

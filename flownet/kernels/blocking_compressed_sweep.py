@@ -8,9 +8,9 @@ import numpy as np
 
 from flownet.jit import njit
 from flownet.kernels.blocking_compressed_arrivals import MOST_SERVERS, carried
-from flownet.kernels.blocking_compressed_chain import solve_chain
 from flownet.kernels.blocking_compressed_flows import Flows, Layout, transit_by_class
 from flownet.kernels.blocking_compressed_place import Chain, Place
+from flownet.kernels.blocking_compressed_search import solve_chain
 from flownet.kernels.blocking_compressed_spells import FEW, FEWER, MANY
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers
 
