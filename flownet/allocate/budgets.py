@@ -13,6 +13,7 @@ from flownet.allocate.live_allocation import LiveAllocation
 from flownet.allocate.propose_separable import problem_of, reasons_not_to
 from flownet.allocate.read_task import task_of
 from flownet.allocate.task import Task
+from flownet.allocate.words import goal_text
 from flownet.errors import Fault, ParameterError
 from flownet.network.model import Network
 
@@ -34,6 +35,7 @@ def budget_curve(network: Network, budgets: Any, **options: Any) -> pd.DataFrame
     pandas.DataFrame
         One row a budget: value and growth of the (first) goal after the plan, money spent, and
         what one more unit of money would do for the goal (nan where the program does not say).
+        `attrs` holds the units, and the goal in words.
 
     Raises
     ------
@@ -68,7 +70,9 @@ def budget_curve(network: Network, budgets: Any, **options: Any) -> pd.DataFrame
     frame = pd.DataFrame(rows, columns=["value", "growth", "spent", "gain_per_money"])
     frame.index = pd.Index([float(b) for b in budgets], name="budget")
     unit = f"{network.currency or 'money'}/{network.time_unit}"
-    frame.attrs["units"] = {"spent": unit, "value": tasks[0].judge.aims[0].label}
+    label, judge = tasks[0].judge.aims[0].label, tasks[0].judge
+    frame.attrs["units"] = {"spent": unit, "value": label}
+    frame.attrs["goal"] = goal_text(label, judge.solutions[0])
     return frame
 
 

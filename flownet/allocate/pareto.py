@@ -51,9 +51,10 @@ class ParetoFront:
         a, b = self.goals
         ends = [f"{a} {figure(row[a])} with {b} {figure(row[b])}" for row in (first, last)]
         count = "1 plan" if len(self.plans) == 1 else f"{len(self.plans)} plans"
+        lost = "delay" in self.goals and self.plans[0].before.can_turn_away
         proof = "each proven to the gap" if self.exact else "found by search, without proof"
         return "\n".join([
-            f"ParetoFront: {count} between '{a}' and '{b}'",
+            f"ParetoFront: {count} between '{a}' and '{b}'{', losses at their price' * lost}",
             f"  from {ends[0]} to {ends[1]}",
             f"  {proof}",
         ])  # fmt: skip

@@ -10,6 +10,7 @@ from flownet.display import figure
 
 if TYPE_CHECKING:
     from flownet.allocate.plan import Plan
+    from flownet.solvers.solution import Solution
 
 
 def _unit(plan: Plan) -> str:
@@ -67,11 +68,16 @@ def _steps(plan: Plan) -> list[str]:
     return steps
 
 
+def goal_text(goal: str, solution: Solution) -> str:
+    """Return what a goal counts in a network."""
+    if goal == "delay" and solution.can_turn_away:
+        return "delay, with losses at their price,"
+    return goal.replace("_", " ")
+
+
 def _measured(plan: Plan) -> str:
     """Return what the goal is, over the demands that the plan is for."""
-    goal = plan.value_before.goal.replace("_", " ")
-    if plan.value_before.goal == "delay" and plan.before.can_turn_away:
-        goal = "delay, with losses at their price,"
+    goal = goal_text(plan.value_before.goal, plan.before)
     kind, _, level = plan.risk.partition(" ")
     if kind == "minimax":
         return f"{goal} in the worst demand"

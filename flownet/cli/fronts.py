@@ -105,7 +105,7 @@ def budget_curve(
     elif as_csv:
         emit_csv(curve)
     else:
-        units = curve.attrs["units"]
-        out.print(f"{units['value']} after the best plan, by money in {units['spent']}")
+        goal, unit = curve.attrs["goal"], curve.attrs["units"]["spent"]
+        out.print(f"{goal} after the best plan, by money in {unit}", markup=False)
         out.print(table_text(curve.reset_index()))
     return UNSTABLE if (curve["growth"] > 0).any() else FINE
