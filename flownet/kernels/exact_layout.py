@@ -11,6 +11,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from flownet.kernels import exact_tables as col
 from flownet.kernels.compiled import (
@@ -259,14 +261,13 @@ def _fill_doors(b: _Builder) -> tuple[Integers, Integers, list[int]]:
 
 def _can_deadlock(b: _Builder) -> bool:
     """Tell whether the arcs on which jobs can be blocked close a cycle."""
-    ends = [kind[:2] for kind in b.kinds if kind[0] >= 0]
-    arcs = {(source // b.classes, target // b.classes) for source, target in ends}
-    left = set(range(b.n))
-    while True:
-        free = {i for i in left if not any(a == i and z in left for a, z in arcs)}
-        if not free:
-            return bool(left)
-        left -= free
+    arcs = {(kind[0] // b.classes, kind[1] // b.classes) for kind in b.kinds if kind[0] >= 0}
+    if not arcs:
+        return False
+    start, end = np.array(sorted(arcs)).T
+    links = csr_array((np.ones(start.size), (start, end)), shape=(b.n, b.n))
+    component = connected_components(links, connection="strong")[1]
+    return bool((component[start] == component[end]).any())
 
 
 def lay_out(

@@ -24,6 +24,9 @@ from flownet.kernels.exact_truncation import Cut, cuts, first_limits, wider
 
 ACCEPTED = 1e-10
 """Largest residual of a converged solution."""
+MOST_SERVICES = 60
+"""Jobs from outside can fill any of the services that they reach and leave the others empty: with
+more of them the chain has over 2**60 states, and not even its tables are made."""
 
 
 NOTHING_ENDLESS = Endless({}, frozenset())
@@ -62,6 +65,13 @@ def check(
     reasons = reasons_against(compiled, active, fit=fit, services=services, classes=classes)
     if reasons:
         raise MethodError("exact", reasons)
+    filled = {pair // compiled.service_time.shape[1] for pair in active_pairs(compiled)}
+    if len(filled) > MOST_SERVICES:
+        message = (
+            f"max_states = {max_states}, but the chain of {len(filled)} services has more states "
+            "than any machine holds: use an approximation"
+        )
+        raise ParameterError(message, "max_states")
     return start
 
 

@@ -361,3 +361,9 @@ def test_too_many_places_are_refused():
         solve_exact(build([1.0], capacity=40_000, external=0.5))
     assert "capacity" in applicability(build([1.0], capacity=40_000, external=0.5))[0]
     assert applicability(build([1.0], capacity=4, external=0.5)) == ()
+
+
+def test_so_many_services_that_no_machine_holds_the_states_are_refused_at_once():
+    """61 desks of one place each have 2**61 states; none are counted, nor are tables made."""
+    with pytest.raises(ParameterError, match="chain of 61 services has more states"):
+        solve_exact(build(np.ones(61), capacity=np.ones(61), external=np.full(61, 0.5)))
