@@ -54,7 +54,7 @@ def blocking_networks(
     features: tuple[str, ...] = ("plain",),
 ) -> Iterator[CompiledNetwork]:
     """Yield random networks in which services can block each other."""
-    for feature, random, services, routes in _documents(
+    for feature, random, services, routes in documents(
         entry, count, seed, servers_each, services_each, features
     ):
         yield _with_feature(feature, random, services, routes)
@@ -63,7 +63,7 @@ def blocking_networks(
 Document = tuple[str, np.random.Generator, list[dict[str, Any]], list[dict[str, Any]]]
 
 
-def _documents(
+def documents(
     entry: str, count: int, seed: int, servers_each: tuple[int, int],
     services_each: tuple[int, int], features: tuple[str, ...],
 ) -> Iterator[Document]:  # fmt: skip
@@ -213,26 +213,33 @@ def errors_table(
     title: str, told: list[tuple[CompiledNetwork, Measures]], modes: tuple[str, ...]
 ) -> str:
     """Return the markdown of one table from networks and their true measures."""
-    columns, failed = [], []
-    for mode in modes:
-        found = [errors_of(arrays, "blocking", truth, mode=mode) for arrays, truth in told]
-        failed.append(sum(errors is None for errors in found))
-        columns.append(np.abs([errors for errors in found if errors is not None]))
+    found = {
+        mode: [errors_of(arrays, "blocking", truth, mode=mode) for arrays, truth in told]
+        for mode in modes
+    }
+    return table_of(title, found)
+
+
+def table_of(title: str, found: dict[str, list[Errors | None]]) -> str:
+    """Return the markdown of one table of the errors that each way found, None where it failed."""
+    columns = [np.abs([errors for errors in each if errors is not None]) for each in found.values()]
     lines = [
         f"## {title}",
         "",
-        f"| error (median / 95th percentile / worst) | {' | '.join(modes)} |",
-        "| --- " * (1 + len(modes)) + "|",
+        f"| error (median / 95th percentile / worst) | {' | '.join(found)} |",
+        "| --- " * (1 + len(found)) + "|",
     ]
     for k, field in enumerate(Errors._fields):
         cells = [
             f"{np.median(c[:, k]):.2%} / {np.quantile(c[:, k], 0.95):.2%} / {c[:, k].max():.2%}"
+            if len(c) else "-"
             for c in columns
-        ]
+        ]  # fmt: skip
         lines.append(f"| {NAMES[field]} | {' | '.join(cells)} |")
-    lost = ", ".join(f"{mode} {number}" for mode, number in zip(modes, failed, strict=True))
+    lost = ", ".join(f"{way} {each.count(None)}" for way, each in found.items())
+    number = max(map(len, found.values()))
     return "\n".join(
-        [*lines, "", f"{len(told)} networks; left out since a mode did not converge, gave no "
+        [*lines, "", f"{number} networks; left out since a mode did not converge, gave no "
          f"answer or found overload where there is none: {lost}.", ""]
     )  # fmt: skip
 
@@ -253,7 +260,7 @@ def with_features(count: int | None) -> str:
 
 def waiting_outside(count: int | None) -> str:
     """Return the tables of small networks before which jobs wait without limit."""
-    found = list(_documents("wait_outside", count or 80, 2, (1, 5), (2, 4), ("plain",)))
+    found = list(documents("wait_outside", count or 80, 2, (1, 5), (2, 4), ("plain",)))
     networks = [network_of(services, routes) for _, _, services, routes in found]
     cases = [(compile_network(network).arrays, network) for network in networks]
     truths = [by_either(arrays) for arrays, _ in cases]
@@ -303,17 +310,6 @@ def many_servers(count: int | None) -> str:
     return both_modes(title, networks, by_simulation, (COMPRESSED,))
 
 
-def large(count: int | None) -> str:
-    """Return the tables of networks of 10 to 60 services."""
-    half = (count or 24) // 2
-    small = blocking_networks("lost", half, 6, (1, 3), services_each=(10, 40))
-    wide = blocking_networks("lost", half, 7, (5, 60), services_each=(10, 60))
-    title = "blocking, 10 to 40 services of 1 to 3 servers (against simulation)"
-    other = "blocking, 10 to 60 services of 5 to 60 servers (against simulation)"
-    first = both_modes(title, small, by_simulation, (FULL, COMPRESSED))
-    return f"{first}\n#{both_modes(other, wide, by_simulation, (COMPRESSED,))}"
-
-
 def general_service(count: int | None) -> str:
     """Return the table of service times that are not exponential."""
     each = blocking_networks("lost", count or 60, 8)
@@ -327,6 +323,5 @@ SECTIONS = {
     "blocking with features": with_features,
     "blocking with a queue outside": waiting_outside,
     "blocking with many servers": many_servers,
-    "blocking, large": large,
     "blocking with general service": general_service,
 }

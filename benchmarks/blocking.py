@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.registry import Prepare, Spec, Task
+from benchmarks.registry import NoAnswer, Prepare, Spec, Task
 from flownet.constraint.find import find_constraint
-from flownet.kernels.blocking_full import COMPRESSED, FULL, ready_blocking, solve_blocking
-from flownet.kernels.compiled import CompiledNetwork
+from flownet.kernels.blocking_full import COMPRESSED, FULL, MODES, ready_blocking, solve_blocking
+from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.simulation import simulate_once
-from flownet.kernels.traffic import solve_flows
+from flownet.kernels.traffic import solve_flows, solve_traffic
 from flownet.network.compile import compile_network
 from flownet.network.model import Network
 
@@ -63,16 +63,24 @@ def solving(mode: str, servers: tuple[int, int]) -> Prepare:
     """Return what solves a network of the size's services in one mode."""
 
     def prepare(size: int) -> Task:
-        network = ward_network(size, servers)
-        return lambda: _solved(network, mode)
+        return solved_in(ward_network(size, servers), mode)[1]
 
     return prepare
 
 
-def wide(size: int) -> Task:
-    """Return what solves fifty services with up to this many servers each, compressed."""
-    network = ward_network(SERVICES, (max(size // 2, 1), size))
-    return lambda: _solved(network, COMPRESSED)
+def wide(mode: str) -> Prepare:
+    """Return what solves fifty services with as many servers each as the size, in one mode."""
+    return lambda size: solved_in(ward_network(SERVICES, (size, size)), mode)[1]
+
+
+def floor(services: int, servers: tuple[int, int]) -> Task:
+    """Return what solves the traffic equations of such a network, which any method must."""
+    network = ward_network(services, servers)
+
+    def task() -> None:
+        solve_traffic(network)
+
+    return task
 
 
 def again(size: int) -> Task:
@@ -108,25 +116,47 @@ def simulating(size: int) -> Task:
     return task
 
 
-def _solved(network: CompiledNetwork, mode: str) -> None:
-    solve_blocking(network, mode=mode)
+def solved_in(network: CompiledNetwork, mode: str) -> tuple[Measures, Task]:
+    """Return the answer in this mode, which must be its own, and what finds it again."""
+    found = solve_blocking(network, mode=mode)
+    if found.status or MODES[found.variant] != mode:
+        message = f"mode {mode} has no answer of its own"
+        raise NoAnswer(message)
+
+    def task() -> None:
+        solve_blocking(network, mode=mode)
+
+    return found, task
 
 
+FLOOR = "its traffic equations"
+BY_SERVICES, BY_SERVERS = (50, 200, 1_000, 5_000), (1, 5, 10, 20, 40, 60)
 SPECS = [
     Spec(
         "blocking in full, 1 to 5 servers", "solve", solving(FULL, (1, 5)), simulating,
         peer_name="simulation of two million visits", sizes=(10, 50),
     ),
-    Spec(
-        "blocking compressed, 1 to 5 servers", "solve", solving(COMPRESSED, (1, 5)),
-        sizes=(50, 500, 5_000),
+    *(
+        Spec(
+            f"{name}, two classes, by services", "solve", solving(mode, (1, 5)),
+            lambda size: floor(size, (1, 5)), FLOOR, BY_SERVICES,
+            "services of 1 to 5 servers, without waiting rooms",
+        )
+        for name, mode in (("blocking compressed", COMPRESSED), ("blocking in full", FULL))
+    ),
+    *(
+        Spec(
+            f"{name}, two classes, by servers", "solve", wide(mode),
+            lambda size: floor(SERVICES, (size, size)), FLOOR, BY_SERVERS,
+            f"servers at each of {SERVICES} services, without waiting rooms",
+        )
+        for name, mode in (("blocking compressed", COMPRESSED), ("blocking in full", FULL))
     ),
     Spec(
         "blocking compressed, a large network", "solve", solving(COMPRESSED, (1, 5)),
         sizes=(50, 100_000),
     ),
     Spec("blocking compressed, 1 to 5 servers", "find", finding, sizes=(50, 1_000, 10_000)),
-    Spec("blocking compressed, 50 services, by servers", "solve", wide, sizes=(5, 40, 160)),
     Spec(
         "blocking compressed, from a neighbour's solution", "solve", again,
         solving(COMPRESSED, (1, 5)), peer_name="from nothing", sizes=(20, 50),

@@ -39,20 +39,40 @@ def sentences(measurements: list[Measurement]) -> list[str]:
 
 
 def draw(measurements: list[Measurement], path: Path) -> None:
-    """Draw times against sizes, both logarithmic, and write an HTML page or a picture."""
-    import plotly.graph_objects as go
+    """Draw times against sizes, both logarithmic, and write an HTML page or a picture.
 
-    figure = go.Figure()
-    for label, group in series(measurements).items():
-        x, y = [one.size for one in group], [one.seconds for one in group]
+    A panel for each thing that sizes count; dashed in the same color stands the peer.
+    """
+    from plotly.colors import qualitative
+    from plotly.subplots import make_subplots
+
+    found = series(measurements)
+    panels = list(dict.fromkeys(group[0].size_name for group in found.values()))
+    figure = make_subplots(rows=1, cols=max(len(panels), 1), shared_yaxes=True)
+    for number, (label, group) in enumerate(found.items()):
+        color = qualitative.D3[number % len(qualitative.D3)]
+        peers = [one for one in group if one.peer_seconds is not None]
         name = f"{label} (power {exponent(group):.2f})"
-        figure.add_scatter(x=x, y=y, mode="lines+markers", name=name)
+        lines = [(name, group, [one.seconds for one in group], "solid")]
+        if len(peers) > 1:
+            times = [float(one.peer_seconds or 0.0) for one in peers]
+            lines.append((f"  {peers[0].peer}", peers, times, "dash"))
+        for words, ones, seconds, dash in lines:
+            figure.add_scatter(
+                x=[one.size for one in ones], y=seconds, mode="lines+markers", name=words,
+                line={"color": color, "dash": dash}, row=1,
+                col=panels.index(group[0].size_name) + 1,
+            )  # fmt: skip
+    for column, panel in enumerate(panels, 1):
+        sizes = sorted({one.size for one in measurements if one.size_name == panel})
+        figure.update_xaxes(type="log", title=panel, tickvals=sizes, row=1, col=column)
+    figure.update_yaxes(type="log", dtick=1, matches="y")
+    figure.update_yaxes(title="time [s]", row=1, col=1)
     figure.update_layout(
         title="Time against size; a slope of 1 is linear growth",
-        xaxis={"type": "log", "title": "size"},
-        yaxis={"type": "log", "title": "time [s]"},
-        legend={"orientation": "h", "y": -0.2},
-        width=1000,
+        template="plotly_white",
+        legend={"orientation": "h", "y": -0.15},
+        width=600 + 400 * max(len(panels), 1),
         height=800,
     )
     if path.suffix == ".html":

@@ -14,7 +14,11 @@ Task = Callable[[], float | None]
 """What is timed. It may return the amount of work it did (visits, states), for a rate."""
 
 Prepare = Callable[[int], Task]
-"""Takes a size, builds the input without being timed, and returns the task."""
+"""Takes a size, builds the input without being timed, and returns the task; or raises NoAnswer."""
+
+
+class NoAnswer(Exception):  # noqa: N818  # a finding, said below the table, not a fault
+    """Something does not do at this size what is to be timed; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Spec:
         What the peer is called in the table.
     sizes : tuple of int
         From small to large; the smoke run takes the first only.
+    size_name : str
+        What the sizes count; specs of one name share a panel of the picture.
     """
 
     name: str
@@ -44,6 +50,7 @@ class Spec:
     peer: Prepare | None = None
     peer_name: str = ""
     sizes: tuple[int, ...] = (1,)
+    size_name: str = "size"
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Measurement:
     peer: str
     peer_seconds: float | None
     ratio: float | None
+    size_name: str = "size"
 
 
 APART = ("__main__", "memory", "simulation_cimba")
@@ -75,6 +83,11 @@ def _gathered(name: str) -> Iterator[Any]:
 def specs() -> Iterator[Spec]:
     """Yield the specs of all modules beside this one that have a list `SPECS`."""
     yield from _gathered("SPECS")
+
+
+def remarks() -> Iterator[str]:
+    """Yield what modules found out while they prepared, in lists `REMARKS`, of those that have."""
+    yield from _gathered("REMARKS")
 
 
 def skipped() -> Iterator[str]:

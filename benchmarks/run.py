@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import growth
-from benchmarks.registry import Measurement, Spec, Task, skipped, specs
+from benchmarks.registry import Measurement, NoAnswer, Spec, Task, remarks, skipped, specs
 
 REPEATS = 5
 ENOUGH_SECONDS = 2.0
@@ -61,30 +61,80 @@ def measure(spec: Spec, size: int, *, smoke: bool) -> Measurement:
         peer=spec.peer_name,
         peer_seconds=None if best is None else best[0],
         ratio=None if best is None else speed(seconds, work) / speed(*best),
+        size_name=spec.size_name,
     )
+
+
+def measure_all(chosen: list[Spec], *, smoke: bool) -> tuple[list[Measurement], list[str]]:
+    """Measure each at all its sizes, or its smallest; return what had no answer apart."""
+    measurements, without = [], []
+    for spec in chosen:
+        for size in spec.sizes[:1] if smoke else spec.sizes:
+            try:
+                measurements.append(measure(spec, size, smoke=smoke))
+            except NoAnswer as reason:
+                without.append(f"Not measured: {spec.name}, {spec.size_name} {size}: {reason}.")
+    return measurements, without
+
+
+WORDS = ("spec", "phase", "peer")
+HEADINGS = (
+    "spec", "phase", "size", "first call [s]", "time [s]", "work/s", "peer [s]", "times as fast",
+    "peer",
+)  # fmt: skip
+
+
+def cells(one: Measurement) -> tuple[str, ...]:
+    """Return a line of the table, in the order of `HEADINGS`."""
+    return (
+        one.name,
+        one.phase,
+        str(one.size),
+        f"{one.first_seconds:.3g}",
+        f"{one.seconds:.3g}",
+        "" if one.rate is None else f"{one.rate:.3g}",
+        "" if one.peer_seconds is None else f"{one.peer_seconds:.3g}",
+        "" if one.ratio is None else f"{one.ratio:.3g}",
+        one.peer,
+    )
+
+
+def machine() -> str:
+    """Return what the times were measured on."""
+    return f"{platform.machine()}, Python {platform.python_version()}"
 
 
 def as_table(measurements: list[Measurement]) -> Table:
     """Lay the measurements out for the terminal."""
-    table = Table(title=f"{platform.machine()}, Python {platform.python_version()}")
-    for heading in ("spec", "phase"):
-        table.add_column(heading)
-    for heading in ("size", "first call [s]", "time [s]", "work/s", "peer [s]", "times as fast"):
-        table.add_column(heading, justify="right")
-    table.add_column("peer")
+    table = Table(title=machine())
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in WORDS else "right")
     for one in measurements:
-        table.add_row(
-            one.name,
-            one.phase,
-            str(one.size),
-            f"{one.first_seconds:.3g}",
-            f"{one.seconds:.3g}",
-            "" if one.rate is None else f"{one.rate:.3g}",
-            "" if one.peer_seconds is None else f"{one.peer_seconds:.3g}",
-            "" if one.ratio is None else f"{one.ratio:.3g}",
-            one.peer,
-        )
+        table.add_row(*cells(one))
     return table
+
+
+def write_page(
+    path: Path, names: list[str], measurements: list[Measurement], sentences: list[str]
+) -> None:
+    """Write a page of markdown with the table, and the picture beside it."""
+    picture = path.with_suffix(".png")
+    growth.draw(measurements, picture)
+    command = " ".join(["python -m benchmarks", *(f'"{each}"' for each in names)])
+    rules = ["---" if heading in WORDS else "---:" for heading in HEADINGS]
+    rows = [HEADINGS, rules, *map(cells, measurements)]
+    lines = [
+        f"# Times ({machine()})",
+        "",
+        f"Written by `{command} --page {path.name}`. Seconds differ from machine to machine; the "
+        "ratio to the peer, which took turns in the same run, hardly does.",
+        "",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+        f"![times against sizes]({picture.name})",
+        *(line for sentence in sentences for line in ("", sentence)),
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -94,6 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--smoke", action="store_true", help="each at its smallest size, once")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw times against sizes there")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write a page with picture there")
     options = parser.parse_args(arguments)
     chosen = [
         spec
@@ -102,21 +153,18 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     if not chosen:
         parser.error(f"no spec is called like {' or '.join(options.names) or 'anything'}")
-    measurements = [
-        measure(spec, size, smoke=options.smoke)
-        for spec in chosen
-        for size in (spec.sizes[:1] if options.smoke else spec.sizes)
-    ]
+    measurements, without = measure_all(chosen, smoke=options.smoke)
     if options.json is not None:
         rows = [asdict(measurement) for measurement in measurements]
         options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     console = Console()
     console.width = max(console.width, WIDTH)
     console.print(as_table(measurements))
-    for reason in skipped():
-        console.print(f"Not measured: {reason}.")
-    for sentence in growth.sentences(measurements):
+    said = [*without, *remarks(), *growth.sentences(measurements)]
+    for sentence in [*(f"Not measured: {reason}." for reason in skipped()), *said]:
         console.print(sentence)
     if options.plot is not None:
         growth.draw(measurements, options.plot)
+    if options.page is not None:
+        write_page(options.page, options.names, measurements, said)
     return 0
