@@ -88,7 +88,7 @@ def to_measures(
         number_held_in_transfer=flows.done * flows.transfer,
         number_outside=outside,
         waiting_time=waiting_time,
-        wait_probability=chains.waits,
+        wait_probability=np.where(layout.finite & (layout.waiting_room <= 0), 0.0, chains.waits),
         probability_full=np.where(layout.finite, 1.0 - chains.vacant, 0.0),
         blocking_probability=_found_full(layout, settled),
         arrival_scv=np.full(n, np.nan),

@@ -84,7 +84,8 @@ def measures_of(problem: Problem, found: Standing, tolerance: float, rest: Float
     route = np.array([where.get(pair, NONE) for pair in pairs], dtype=np.int64)
     wait = np.append(found.tables.wait, 0.0)[route]
     share = np.append(found.tables.share, 0.0)[route]
-    held, waiting, outside, vacant, waits, ratio = found.figures[:, :6].T
+    held, waiting, outside, vacant, full_house, ratio = found.figures[:, :6].T
+    waits = _delayed(problem, flows, full_house, vacant, share)
     ratio = np.where(problem.saturated, 1.0, np.minimum(ratio, OVERLOADED))
     nothing = np.zeros(n)
     chains = Chain(
@@ -99,3 +100,24 @@ def measures_of(problem: Problem, found: Standing, tolerance: float, rest: Float
     measures = to_measures(compiled, layout, settled, np.ones(n), standing)
     stuck = np.where(compiled.servers > 0, found.figures[:, 6], 0.0)
     return measures._replace(probability_all_blocked=stuck)
+
+
+def _delayed(
+    problem: Problem, flows: Flows, full_house: Floats, vacant: Floats, share: Floats
+) -> Floats:
+    """Return by service the share of those admitted that do not begin at once.
+
+    All who waited for their place do, where there is a waiting room; the others where all servers
+    are held while there is a free place, seen as at any time (exact for Poisson arrivals).
+    """
+    layout, n = problem.layout, vacant.size
+    busy = np.where(layout.finite, full_house - (1.0 - vacant), full_house)
+    direct = np.where(vacant > 0.0, busy / np.maximum(vacant, 1e-300), 1.0)
+    full = np.where(layout.finite, 1.0 - vacant, 0.0)
+    met = np.append(share, 0.0)[layout.pair]
+    came_late = np.where(layout.blocks, met, np.where(layout.transit, full[layout.end], 0.0))
+    late = np.bincount(layout.end, weights=flows.route * came_late, minlength=n)
+    late = late + np.where(layout.waits, flows.external.sum(axis=1) * full, 0.0)
+    admitted = flows.admitted.sum(axis=1)
+    late = np.clip(np.divide(late, admitted, out=np.zeros(n), where=admitted > 0.0), 0.0, 1.0)
+    return np.asarray(late + (1.0 - late) * np.clip(direct, 0.0, 1.0))

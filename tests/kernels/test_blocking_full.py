@@ -8,6 +8,7 @@ from flownet.errors import ParameterError
 from flownet.kernels.blocking_compressed import settle
 from flownet.kernels.blocking_compressed_flows import lay_out
 from flownet.kernels.blocking_full import FULL, MODES, iterate, solve_blocking, take_apart
+from flownet.kernels.compiled import LOST, WAIT_OUTSIDE
 from flownet.kernels.exact import solve_exact
 from flownet.solvers.journeys import leaving
 from oracles.blocking_cases import SATURATED, published_cases, random_network
@@ -41,6 +42,25 @@ def test_every_published_case_is_within_the_bars(shared):
         assert (blocked <= BAR["blocked"] * case.network.servers).all(), case.name
         full = np.abs(found.blocking_probability - case.expected.meets_full)
         assert full.max() <= BAR["meets_full"], case.name
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("entry", [LOST, WAIT_OUTSIDE])
+def test_a_wait_is_counted_of_those_admitted(entry, mode):
+    """Who is turned away does not wait, and behind a door without a waiting room nobody does."""
+    network = build(
+        [1.5, 2.6, 0.7], external=[1.0, 0.0, 0.0], servers=[2, 3, 1], capacity=[4, 4, 1],
+        routing=[[0, 0.8, 0], [0, 0, 0.5], [0, 0, 0]], external_when_full=[entry, LOST, LOST],
+    )  # fmt: skip
+    truth = solve_exact(network, max_states=100_000, truncation_mass=1e-7).measures
+    found = solve_blocking(network, mode=mode)
+    assert MODES[found.variant] == mode
+    # a free place is seen as at any time, which jobs from another service do not quite do
+    bar = 0.02 if mode == FULL else 0.06
+    assert found.wait_probability == pytest.approx(truth.wait_probability, abs=bar)
+    assert found.wait_probability[2] == 0.0
+    if entry == LOST and mode == FULL:  # Poisson arrivals see the average
+        assert found.wait_probability[0] == pytest.approx(truth.wait_probability[0], abs=2e-3)
 
 
 @pytest.mark.parametrize("seed", range(8))
