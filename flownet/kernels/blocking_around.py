@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -99,7 +100,8 @@ def _inlets(part: Part, bond: Bond, space: Space) -> tuple[Integers, list[Intege
     doors = 2 * part.services.size + part.routes.size
     passing = sum(1 for keys in bond.passes if keys)
     routes, events, digits = [], [], []
-    for number, (keys, first, cells) in enumerate(inlets_of(part, bond)):
+    for number, (keys, first, _, shape) in enumerate(inlets_of(part, bond)):
+        cells = math.prod(shape)
         routes.append(keys[0][0])
         events.append(np.flatnonzero((space.entry >= first) & (space.entry < first + cells)))
         digits.append(doors + number - passing if number >= passing else NONE)
@@ -172,7 +174,7 @@ def _iterate(
     """Solve line and rest with the flows that they leave, until nothing changes."""
     compiled, layout, graph = problem.compiled, problem.layout, problem.graph
     none, two = problem.saturated, rest.part.services.size == 1
-    tables = Tables({}, {}, {}, *np.zeros((2, graph.start.size)))
+    tables = Tables({}, {}, {}, {}, *np.zeros((2, graph.start.size)))
     seen, sweep, residual = np.zeros((none.size, 9)), 0, np.inf
     line: Line | None = None
     last: Around | None = None
@@ -256,7 +258,7 @@ def _tell(problem: Problem, rest: Rest, line: Line, rate: Floats, streams: Strea
             continue
         most, speed = int(part.servers[part.start[k]]), float(streams.leaves[problem.graph.end[a]])
         heard = blocking(part, space, line.rates, rate, p, k, NOBODY, most, speed)
-        tables.share[a], tables.wait[a] = heard[2:]
+        tables.share[a], tables.wait[a] = heard[3:]
     for a, events, digit in zip(rest.routes, rest.inlets, rest.digits, strict=True):
         every = max(float(p @ line.working) * streams.along[a], 1e-300)
         flow = line.rates[events] * p[space.source[events]]

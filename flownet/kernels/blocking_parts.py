@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,16 +11,12 @@ import numpy as np
 from flownet.kernels.blocking_compressed_flows import Flows, Layout
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_sweep import Given
-from flownet.kernels.blocking_parts_chain import blocking, closed, coming, event_rates, relax
+from flownet.kernels.blocking_line import Steady
+from flownet.kernels.blocking_parts_chain import pooled
 from flownet.kernels.blocking_parts_moves import NONE, Part
-from flownet.kernels.blocking_parts_plan import Bond, Graph, homes, part_of
+from flownet.kernels.blocking_parts_plan import Bond, Graph, Pools, homes, part_of
 from flownet.kernels.blocking_parts_space import Space, explore
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
-
-INNER = 30
-"""Gauss-Seidel sweeps at most each time that a part is visited."""
-SMALLEST_SCALE, LARGEST_SCALE = 0.05, 20.0
-"""Of the streams that other parts say that they send."""
 
 
 class Streams(NamedTuple):
@@ -50,6 +48,9 @@ class Tables(NamedTuple):
     the start and servers there that are blocked for other ends."""
     released: dict[Key, Floats]
     """Rate of release on these routes, by servers blocked on them, and the same."""
+    held: dict[int, Floats]
+    """Share of time, by servers blocked on a route and number at its start, while none there is
+    blocked for other ends."""
     share: Floats
     """(a,) of those who go along a route, who find its end full."""
     wait: Floats
@@ -77,35 +78,46 @@ class Piece:
         self.p: Floats = 0.5 ** waiting.astype(np.float64)
         self.p /= self.p.sum()
         self.close = np.where(part.endless | part.waits, 0.5, 1.0)
-        self.inlets: list[tuple[list[Key], Integers]] = []
-        for keys, first, cells in inlets_of(part, bond):
-            mine = (space.entry >= first) & (space.entry < first + cells)
-            self.inlets.append((keys, np.flatnonzero(mine)))
+        self.inlets: list[tuple[list[Key], Integers, int, tuple[int, int, int]]] = []
+        """Tables that are read, their events, where these lead, and what the tables are by."""
+        for keys, first, target, shape in inlets_of(part, bond):
+            mine = (space.entry >= first) & (space.entry < first + math.prod(shape))
+            self.inlets.append((keys, np.flatnonzero(mine), target, shape))
         self.scale = np.ones(len(self.inlets))
+        self.steady = Steady()
 
 
-def inlets_of(part: Part, bond: Bond) -> list[tuple[list[Key], int, int]]:
-    """Return the tables of arrivals that a part reads: keys, first cell, number of cells."""
-    cells = (part.top + 1) * (part.servers + 1)
-    found: list[tuple[list[Key], int, int]] = [
-        (keys, int(part.passes[s]), int(cells[s])) for s, keys in enumerate(bond.passes) if keys
+def inlets_of(part: Part, bond: Bond) -> list[tuple[list[Key], int, int, tuple[int, int, int]]]:
+    """Return the tables of arrivals that a part reads: keys, first cell, service, shape."""
+    size = list(zip((part.top + 1).tolist(), (part.servers + 1).tolist(), strict=True))
+    found: list[tuple[list[Key], int, int, tuple[int, int, int]]] = [
+        (keys, int(part.passes[s]), s, (*size[s], 1)) for s, keys in enumerate(bond.passes) if keys
     ]
     for g, keys in enumerate(bond.doors):
-        found.append((keys, int(part.comes[g]), int(cells[part.target[g]] * part.span[g])))
+        target = int(part.target[g])
+        found.append((keys, int(part.comes[g]), target, (*size[target], int(part.span[g]))))
     return found
 
 
 def build_pieces(
-    compiled: CompiledNetwork, layout: Layout, graph: Graph, sets: list[list[int]], most: int
-) -> list[Piece] | None:
-    """Return the parts with their states; None where one has more than `most`."""
+    compiled: CompiledNetwork, layout: Layout, graph: Graph, sets: list[list[int]],
+    pools: Sequence[Pools | None], many: float, most: int,
+) -> list[Piece] | None:  # fmt: skip
+    """Return the parts with their states; None where one has more than `most`.
+
+    `pools` are by part the routes out of it on which those blocked are counted together; None
+    where none are and none are at the doors, unless the part has more than `many` states then.
+    """
     _, of_route = homes(graph, sets)
-    bonds = [part_of(compiled, layout, graph, services, set())[1] for services in sets]
+    bonds = [
+        part_of(compiled, layout, graph, services, set(), pools=pool)[1]
+        for services, pool in zip(sets, pools, strict=True)
+    ]
     flows: dict[Key, None] = {(a, ()): None for a in range(graph.start.size)}
     blocked: dict[Key, int] = {}
     for bond in bonds:
         flows |= dict.fromkeys(key for door in bond.doors for key in door)
-        for key in bond.outlets:
+        for key in (key for outlet in bond.outlets for key in outlet):
             if graph.blocks[key[0]]:
                 routes = [key[0], *key[1]]
                 blocked[key] = int(compiled.servers[graph.start[routes]].sum())
@@ -116,8 +128,11 @@ def build_pieces(
         owed = [key for key in flows if of_route[key[0]] == p]
         debts = {key: size for key, size in blocked.items() if of_route[key[0]] == p}
         apart = {a for key in debts for a in key[1]}
-        part, bond = part_of(compiled, layout, graph, services, apart)
-        fits, space = explore(part, most)
+        part, bond = part_of(compiled, layout, graph, services, apart, pools=pools[p])
+        fits, space = explore(part, most if pools[p] is not None else int(min(many, most)))
+        if not fits and pools[p] is None and many < most:
+            part, bond = part_of(compiled, layout, graph, services, apart, pools=())
+            fits, space = explore(part, most)
         if not fits:
             return None
         digits = _digits(part, bond)
@@ -130,7 +145,7 @@ def build_pieces(
 def _digits(part: Part, bond: Bond) -> dict[int, int]:
     """Return the digit that counts the servers blocked on each route."""
     services = part.services.size
-    found = {int(a): 2 * services + k for k, a in enumerate(part.routes)}
+    found = {int(a): 2 * services + k for k, a in enumerate(part.routes) if not part.pooled[k]}
     for g, door in enumerate(bond.doors):
         if len(door) == 1:
             found[door[0][0]] = 2 * services + part.routes.size + g
@@ -175,6 +190,7 @@ def first_tables(
     flow: dict[Key, Floats] = {}
     meets: dict[Key, Floats] = {}
     released: dict[Key, Floats] = {}
+    held: dict[int, Floats] = {}
     ways = np.bincount(graph.start[graph.blocks], minlength=graph.chained.size)
     for task in (task for piece in pieces for task in piece.tasks):
         a = task.key[0]
@@ -189,57 +205,34 @@ def first_tables(
             speed = 1.0 / max(chains.wait[j], 1e-3 / streams.leaves[j])
             number = np.arange(task.most + 1, dtype=np.float64)
             released[task.key] = np.multiply.outer(number * speed, np.ones(shape))
-    return Tables(flow, meets, released, *np.zeros((2, graph.start.size)))
+            held[a] = np.multiply.outer(0.1 ** np.arange(here + 1.0), np.ones(shape[0]))
+    return Tables(flow, meets, released, held, *np.zeros((2, graph.start.size)))
 
 
 def rates_of(part: Part, streams: Streams, layout: Layout) -> Floats:
     """Return the rates of a part, as `Part` numbers them."""
-    mine, along = part.services, streams.along[part.routes]
+    mine = part.services
+    along = np.bincount(part.member_of, streams.along[part.members], part.routes.size)
     leaves = streams.leaves[mine].copy()
     np.subtract.at(leaves, part.start, along)
     parts = [[1.0], np.maximum(leaves, 0.0), streams.free[mine], streams.lost[mine]]
     return np.concatenate([*parts, layout.giving_up[mine], along])
 
 
-def _table(piece: Piece, tables: Tables) -> Floats:
+def read_tables(piece: Piece, tables: Tables, streams: Streams) -> Floats:
     """Return the tables of a part, as `Part` numbers them."""
     part, cells = piece.part, [np.ones(1)]
-    for scale, (keys, _) in zip(piece.scale, piece.inlets, strict=True):
-        cells.append(scale * np.sum([tables.flow[key] for key in keys], axis=0).ravel())
+    for scale, (keys, _, _, shape) in zip(piece.scale, piece.inlets, strict=True):
+        flow = np.sum([tables.flow[key] for key in keys], axis=0)
+        cells.append(scale * np.broadcast_to(flow, shape).ravel())
     for k in np.flatnonzero(part.end == NONE):
-        key = piece.bond.outlets[k]
-        meets = tables.meets[key].ravel()
-        cells += [meets, 1.0 - meets, tables.released[key].ravel()]
+        keys = piece.bond.outlets[k]
+        if len(keys) == 1:
+            meets, released = tables.meets[keys[0]], tables.released[keys[0]]
+        else:
+            held = np.array([tables.held[a] for a, _ in keys])
+            free = np.array([tables.released[key] for key in keys])
+            met = np.array([tables.meets[key] for key in keys])
+            meets, released = pooled(held, free, met, streams.flow[[a for a, _ in keys]])
+        cells += [meets.ravel(), 1.0 - meets.ravel(), released.ravel()]
     return np.concatenate(cells)
-
-
-def visit(
-    piece: Piece, graph: Graph, tables: Tables, streams: Streams, layout: Layout, enough: float
-) -> float:
-    """Solve one part with what the others say, and say what it says; return what has changed.
-
-    The streams that come are scaled to the flows of the traffic equations.
-    """
-    part, space, before = piece.part, piece.space, piece.p.copy()
-    rate = rates_of(part, streams, layout)
-    rates = event_rates(space, rate, _table(piece, tables))
-    last, _ = relax(part, space, rates, piece.close, piece.p, INNER, enough)
-    change = float(np.abs(piece.p - before).sum())
-    if last > enough:  # not at rest: it may swing and look the same after each visit
-        change = max(change, last)
-    for number, (keys, events) in enumerate(piece.inlets):
-        wanted = sum(streams.flow[a] for a, _ in keys)
-        actual = float(rates[events] @ piece.p[space.source[events]])
-        step = np.clip(wanted / max(actual, 1e-300), 0.5, 2.0)
-        scale = np.clip(piece.scale[number] * step, SMALLEST_SCALE, LARGEST_SCALE)
-        piece.scale[number] = scale
-    weight = closed(space, rates, piece.close)
-    for task in piece.tasks:
-        a, k, key = task.key[0], task.route, task.key
-        if task.most < 0:
-            tables.flow[key], tables.share[a] = coming(part, space, rate, piece.p, k, task.digits)
-            continue
-        speed = float(streams.leaves[graph.end[a]] * part.servers[part.end[k]])
-        heard = blocking(part, space, weight, rate, piece.p, k, task.digits, task.most, speed)
-        tables.meets[key], tables.released[key], tables.share[a], tables.wait[a] = heard
-    return change

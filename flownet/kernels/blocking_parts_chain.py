@@ -205,13 +205,14 @@ def blocking(
     kin: Integers,
     most: int,
     speed: float,
-) -> tuple[Floats, Floats, float, float]:
+) -> tuple[Floats, Floats, Floats, float, float]:
     """Return what route k does to its start.
 
     `kin` are digits that count other servers blocked for its end; `most` is how many can be,
     together with those on route k. The chance that the end is full while none of these is blocked,
     by number at the start and servers there that are blocked for other ends; the rate at which all
-    these are released, by their number and the same, where one on route k is blocked;
+    these are released, by their number and the same, where one on route k is blocked; the weight
+    of each number blocked on it, by number at the start, where none is blocked for other ends;
     the share of those who go along it that find its end full; the mean time that they are blocked.
     `speed` is the rate at which the servers of the end finish, all at work.
     """
@@ -220,9 +221,12 @@ def blocking(
     width = part.width[k]
     met, asked = np.zeros((top + 1, width)), np.zeros((top + 1, width))
     free, mass = np.zeros((most + 1, top + 1, width)), np.zeros((most + 1, top + 1, width))
+    held = np.zeros((part.servers[s] + 1, top + 1))
     full, every, number = 0.0, 0.0, 0.0
     for j in range(p.size):
         x, m = min(space.number[j, s], top), space.digits[j, digit]
+        if space.blocked[j, s] == m:
+            held[m, x] += p[j]
         o, z = space.blocked[j, s] - m if width > 1 else 0, _sum(space, j, kin)
         working = min(space.digits[j, s], part.servers[s]) - space.blocked[j, s]
         flow = p[j] * working * rate[1 + 4 * services + k]
@@ -245,7 +249,75 @@ def blocking(
             if m + z == 0 and space.digits[after, digit] > 0:
                 met[x, o] += flow
     _fill(met, asked, free, mass, full / max(every, 1e-300), number, speed)
-    return met, free, full / max(every, 1e-300), number / max(every, 1e-300)
+    held = (held + FAINT) / (held.sum(axis=0) + FAINT)
+    return met, free, held, full / max(every, 1e-300), number / max(every, 1e-300)
+
+
+@njit
+def elasticity(space: Space, s: int, rates: Floats, p: Floats, events: Integers) -> float:
+    """Return by what share the flow of some arrivals at service s grows with their rates.
+
+    As in a birth-death chain of the numbers there, whose other rates stay: where arrivals make up
+    the share a(m) of the ups at each number m, each probability grows by the sum of these below it.
+    """
+    most = space.number[:, s].max() + 1
+    mass, up, mine = np.zeros(most), np.zeros(most), np.zeros(most)
+    for j in range(p.size):
+        mass[space.number[j, s]] += p[j]
+    for e in range(rates.size):
+        x = space.number[space.source[e], s]
+        if space.number[space.target[e], s] > x:
+            up[x] += rates[e] * p[space.source[e]]
+    for e in events:
+        mine[space.number[space.source[e], s]] += rates[e] * p[space.source[e]]
+    grown, at_any, at_arrivals = 0.0, 0.0, 0.0
+    for x in range(most):
+        at_any += mass[x] * grown
+        at_arrivals += mine[x] * grown
+        if up[x] > 0.0:
+            grown += mine[x] / up[x]
+    return float(1.0 + at_arrivals / max(mine.sum(), 1e-300) - at_any)
+
+
+@njit
+def pooled(held: Floats, free: Floats, met: Floats, along: Floats) -> tuple[Floats, Floats]:
+    """Return what several routes from one service do together, as `blocking` says of each.
+
+    The first axis is that of the routes; `along` are jobs that go along them. How those blocked
+    divide among them is taken as in a product form: by the weights of each number on each. The
+    chance that one who goes along any of them finds its end full has an axis more: how many are
+    blocked on them.
+    """
+    routes, rows, top, width = free.shape
+    meets, released = np.zeros((rows, top, width)), np.zeros((rows, top, width))
+    before, after = np.zeros((routes + 1, rows)), np.zeros((routes + 1, rows))
+    for x in range(top):
+        before[0, 0] = after[routes, 0] = 1.0
+        for h in range(routes):
+            before[h + 1] = _both(before[h], held[h, :, x])
+            after[routes - 1 - h] = _both(after[routes - h], held[routes - 1 - h, :, x])
+        for h in range(routes):
+            others = _both(before[h], after[h + 1])
+            for number in range(rows):
+                for m in range(number + 1):
+                    weight = held[h, m, x] * others[number - m] / before[routes, number]
+                    for y in range(width):
+                        o = min(y + number - m, width - 1)
+                        if m > 0:
+                            released[number, x, y] += weight * free[h, m, x, o]
+                        chance = 1.0 if m > 0 else met[h, x, o]
+                        meets[number, x, y] += weight * chance * along[h]
+    return meets / max(along.sum(), 1e-300), released
+
+
+@njit
+def _both(one: Floats, other: Floats) -> Floats:
+    """Return the weights of the sum of two numbers."""
+    found = np.zeros(one.size)
+    for a in range(one.size):
+        for b in range(one.size - a):
+            found[a + b] += one[a] * other[b]
+    return found
 
 
 @njit

@@ -51,7 +51,13 @@ class Part(NamedTuple):
     """(S,) in the tables: rate at which jobs come that do not keep their server, by number here and
     own servers blocked; NONE where none do."""
     routes: Integers
-    """(k,) numbers in the network."""
+    """(k,) numbers in the network; of those that are pooled the first."""
+    members: Integers
+    """Numbers in the network of all, those that are pooled too."""
+    member_of: Integers
+    """By these, k."""
+    pooled: Booleans
+    """(k,) several routes to services outside that are counted together."""
     start: Integers
     end: Integers
     """(k,) within the part; NONE where outside."""
@@ -63,7 +69,8 @@ class Part(NamedTuple):
     """(k,) numbers that can be blocked at the start for other ends, 0 included."""
     meets: Integers
     """(k,) in the tables: chance that the end outside is full, by number at the start and servers
-    there that are blocked for other ends, where none of the kin is blocked."""
+    there that are blocked for other ends, where none of the kin is blocked; where pooled, by the
+    number blocked on them first."""
     misses: Integers
     """(k,) one less that."""
     released: Integers
@@ -261,7 +268,8 @@ def _leave(part: Part, o: Outcomes, d: Integers, k: int, working: float) -> None
     services, s = part.services.size, part.start[k]
     digit, rate = 2 * services + k, 1 + 4 * services + k
     after, every, ahead, equal = d.copy(), d[digit], 0, d[digit]
-    cell = min(number_at(part, d, s), part.top[s]) * part.width[k]
+    length, cell = (part.top[s] + 1) * part.width[k], min(number_at(part, d, s), part.top[s])
+    cell *= part.width[k]
     if part.width[k] > 1:
         cell += stuck_at(part, d, s) - d[digit]
     for h in range(part.routes.size):
@@ -272,15 +280,16 @@ def _leave(part: Part, o: Outcomes, d: Integers, k: int, working: float) -> None
             equal += number if turn == part.turn[digit] else 0
     if d[digit] > 0 and ahead == 0:
         after[digit] -= 1
-        entry = part.released[k] + every * (part.top[s] + 1) * part.width[k] + cell
+        entry = part.released[k] + every * length + cell
         _add(part, o, after, s, d[digit] / equal, 0, entry, NONE)
         after[digit] += 1
     if working <= 0:
         return
     after[digit] += 1
-    if every > 0:
+    if every > 0 and not part.pooled[k]:
         _add(part, o, after, NONE, working, rate, 0, k)
         return
+    cell += every * length
     _add(part, o, after, NONE, working, rate, part.meets[k] + cell, k)
     _add(part, o, d, s, working, rate, part.misses[k] + cell, NONE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,10 @@ SHORTEST_LINE, LONGEST_LINE = 8, 40
 TAIL = 1e-5
 """A line without limit is cut off where no more than this share of time is beyond, or at
 LONGEST_LINE; the last number stands for a geometric tail."""
+
+
+Pools = Sequence[Sequence[int]]
+"""Routes out of a part from one service each, that are counted together."""
 
 
 class Graph(NamedTuple):
@@ -124,7 +128,9 @@ def outside_lines(compiled: CompiledNetwork) -> Booleans:
     return coming
 
 
-def states_of(compiled: CompiledNetwork, graph: Graph, services: list[int]) -> float:
+def states_of(
+    compiled: CompiledNetwork, graph: Graph, services: list[int], pools: Pools = ()
+) -> float:
     """Return about how many states a part has, from above."""
     inside = np.zeros(graph.chained.size, dtype=np.bool_)
     inside[services] = True
@@ -138,6 +144,7 @@ def states_of(compiled: CompiledNetwork, graph: Graph, services: list[int]) -> f
             waiting *= compiled.servers[i] + 1
         product *= graph.room[s] + waiting
         out = int((graph.blocks & (graph.start == s) & ~inside[graph.end]).sum())
+        out -= sum(len(pool) - 1 for pool in pools if graph.start[pool[0]] == s)
         product *= math.comb(int(compiled.servers[s]) + out, out)
     return product
 
@@ -211,8 +218,9 @@ def _grown(
 class Bond(NamedTuple):
     """How a part hangs on the others: which tables of theirs it reads."""
 
-    outlets: list[tuple[int, tuple[int, ...]]]
-    """By route of the part that leads out: route, and other routes of the part to the same end."""
+    outlets: list[list[tuple[int, tuple[int, ...]]]]
+    """By route of the part: route, and other routes of the part to the same end outside; more than
+    one where they are pooled."""
     doors: list[list[tuple[int, tuple[int, ...]]]]
     """By door: routes, and other routes from the same service into the part."""
     passes: list[list[tuple[int, tuple[int, ...]]]]
@@ -221,16 +229,20 @@ class Bond(NamedTuple):
 
 def part_of(
     compiled: CompiledNetwork, layout: Layout, graph: Graph, services: list[int],
-    apart: set[int], strangers: int = MOST_STRANGERS,
+    apart: set[int], strangers: int = MOST_STRANGERS, pools: Pools | None = None,
 ) -> tuple[Part, Bond]:  # fmt: skip
     """Return the part of some services, and how it hangs on the others.
 
     `apart` are routes into the part that have a door of their own; those from a service that has
     several such routes have one anyway. No more than so many `strangers` are blocked at a door.
+    Where there are `pools`, all those outside who are blocked for one service of the part are
+    counted together as well.
     """
     where = {s: k for k, s in enumerate(services)}
     ends = list(zip(graph.start.tolist(), graph.end.tolist(), strict=True))
-    chosen = [a for a, (i, j) in enumerate(ends) if i in where and (j in where or graph.blocks[a])]
+    pooled = pools is not None
+    ways_out = _ways_out(graph, ends, where, pools or ())
+    chosen = [pool[0] for pool in ways_out]
     into = [a for a, (i, j) in enumerate(ends) if j in where and i not in where]
     start = np.array([where[ends[a][0]] for a in chosen], dtype=np.int64)
     end = np.array([where.get(ends[a][1], NONE) for a in chosen], dtype=np.int64)
@@ -238,17 +250,23 @@ def part_of(
     mine = np.array(services, dtype=np.int64)
     servers, top = compiled.servers[mine].astype(np.int64), graph.top[mine]
     lower = np.array([ends[a][1] for a in chosen], dtype=np.int64)
+    several = np.array([len(pool) > 1 for pool in ways_out], dtype=np.bool_)
     kin = (lower[:, None] == lower) & (end == NONE)[:, None] & ~np.eye(len(chosen), dtype=np.bool_)
-    doors = _doors(graph, ends, into, apart)
+    kin &= not pooled
+    doors = _doors(graph, ends, into, apart, pooled=pooled)
     passes: list[list[tuple[int, tuple[int, ...]]]] = [
         [(a, ()) for a in into if not graph.blocks[a] and ends[a][1] == s] for s in services
     ]
     bond = Bond(
-        [(a, tuple(chosen[h] for h in np.flatnonzero(kin[k]))) for k, a in enumerate(chosen)],
+        [
+            [(a, tuple(chosen[h] for h in np.flatnonzero(kin[k]))) for a in pool]
+            for k, pool in enumerate(ways_out)
+        ],
         doors,
         passes,
     )
-    source = np.array([ends[door[0][0]][0] if len(door) == 1 else NONE for door in doors])
+    alone = [len(door) == 1 and not pooled for door in doors]
+    source = np.array([ends[d[0][0]][0] if a else NONE for d, a in zip(doors, alone, strict=True)])
     same = (source[:, None] == source) & (source != NONE) & ~np.eye(len(doors), dtype=np.bool_)
     behind = [
         min(int(compiled.servers[[ends[a][0] for a, _ in door]].sum()), strangers) for door in doors
@@ -270,6 +288,9 @@ def part_of(
         top=top,
         passes=np.full(mine.size, NONE),
         routes=np.array(chosen, dtype=np.int64),
+        members=np.array([a for pool in ways_out for a in pool], dtype=np.int64),
+        member_of=np.repeat(np.arange(len(ways_out)), [len(pool) for pool in ways_out]),
+        pooled=several,
         start=start,
         end=end,
         blocks=blocks,
@@ -292,8 +313,20 @@ def part_of(
     return _with_cells(part, bond), bond
 
 
+def _ways_out(
+    graph: Graph, ends: list[tuple[int, int]], where: dict[int, int], pools: Pools
+) -> list[list[int]]:
+    """Return the routes that start in a part, and in one list those that are counted together."""
+    first = {a: pool[0] for pool in pools for a in pool}
+    found: dict[int, list[int]] = {}
+    for a, (i, j) in enumerate(ends):
+        if i in where and (j in where or graph.blocks[a]):
+            found.setdefault(first.get(a, a), []).append(a)
+    return list(found.values())
+
+
 def _doors(
-    graph: Graph, ends: list[tuple[int, int]], into: list[int], apart: set[int]
+    graph: Graph, ends: list[tuple[int, int]], into: list[int], apart: set[int], *, pooled: bool
 ) -> list[list[tuple[int, tuple[int, ...]]]]:
     """Return the doors of a part: routes that share one, each with the others from its start.
 
@@ -304,7 +337,7 @@ def _doors(
     doors: list[list[tuple[int, tuple[int, ...]]]] = []
     for a in blocking:
         others = tuple(b for b in blocking if b != a and ends[b][0] == ends[a][0])
-        if others or a in apart:
+        if (others or a in apart) and not pooled:
             doors.append([(a, others)])
         else:
             common.setdefault((ends[a][1], int(graph.turn[a])), []).append((a, ()))
@@ -323,9 +356,10 @@ def _with_cells(part: Part, bond: Bond) -> Part:
         cells += int((part.top[s] + 1) * (part.servers[s] + 1) * part.span[g])
     for k in np.flatnonzero(part.end == NONE):
         length = int((part.top[part.start[k]] + 1) * part.width[k])
-        part.meets[k], part.misses[k] = cells, cells + length
-        part.released[k] = cells + 2 * length
-        cells += length * (3 + most_blocked(part, int(k)))
+        rows = int(part.servers[part.start[k]]) + 1 if part.pooled[k] else 1
+        part.meets[k], part.misses[k] = cells, cells + rows * length
+        part.released[k] = cells + 2 * rows * length
+        cells += length * (2 * rows + 1 + most_blocked(part, int(k)))
     return part
 
 
