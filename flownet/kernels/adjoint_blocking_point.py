@@ -8,10 +8,10 @@ import numpy as np
 
 from flownet.kernels.blocking_compressed import settle
 from flownet.kernels.blocking_compressed_flows import Accepted, Flows, Layout, lay_out
+from flownet.kernels.blocking_compressed_inputs import Given, State, gather
 from flownet.kernels.blocking_compressed_measures import Settled, to_measures
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_streams import falls, line_factors, standing_spells
-from flownet.kernels.blocking_compressed_sweep import Given, State, gather
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
     WAIT_OUTSIDE,

@@ -12,7 +12,7 @@ from flownet.kernels.adjoint_blocking_pairs import add_pairs
 from flownet.kernels.adjoint_blocking_point import Point
 from flownet.kernels.adjoint_system import Relations
 from flownet.kernels.blocking_compressed_flows import with_times
-from flownet.kernels.blocking_compressed_sweep import Ahead, State, look_ahead
+from flownet.kernels.blocking_compressed_inputs import Ahead, State, look_ahead
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
 
 FIGURES = (

@@ -9,13 +9,13 @@ import numpy as np
 from flownet.kernels.adjoint import Weights, row_pullback
 from flownet.kernels.adjoint_blocking_point import Point
 from flownet.kernels.blocking_compressed_flows import transit_by_class
+from flownet.kernels.blocking_compressed_inputs import spreads
 from flownet.kernels.blocking_compressed_measures import (
     room_of,
     standing_lines,
     steady_servers,
 )
 from flownet.kernels.blocking_compressed_streams import line_factors
-from flownet.kernels.blocking_compressed_sweep import spreads
 from flownet.kernels.compiled import WAIT_OUTSIDE, Floats
 
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from flownet.jit import njit
+from flownet.kernels.blocking_compressed_inputs import MATCHED, Ahead, Given, State, place_of
 from flownet.kernels.blocking_compressed_search import solve_chain
-from flownet.kernels.blocking_compressed_sweep import (
-    MATCHED,
-    Ahead,
-    Given,
-    State,
-    place_of,
-    served_share,
-)
+from flownet.kernels.blocking_compressed_sweep import served_share
 from flownet.kernels.compiled import Floats
 
 STEP = 2e-5
@@ -45,7 +39,7 @@ def _answer(
     out[4], out[5], out[6], out[7] = chain.vacant, chain.inflow, chain.found_full, chain.wait
     out[8], out[9], out[10] = chain.number, chain.variance, chain.smoothing
     out[11], out[12] = chain.coming, chain.blocked_variance
-    out[13] = served_share(given, chain, j, held[j])
+    out[13] = served_share(given, chain.gives_up, chain.ratio, j, held[j])
 
 
 @njit

@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from flownet.kernels.blocking_compressed_flows import Accepted, Flows, Layout, solve_class_flows
+from flownet.kernels.blocking_compressed_inputs import gather
 from flownet.kernels.blocking_compressed_measures import Settled
-from flownet.kernels.blocking_compressed_sweep import gather
 from flownet.kernels.blocking_full_measures import (
     OVERLOADED,
     Problem,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flownet.kernels.blocking_compressed_care import Care
 from flownet.kernels.blocking_compressed_chord import Chord, inverse_slopes
 from flownet.kernels.blocking_compressed_flows import (
     Accepted,
@@ -19,19 +20,18 @@ from flownet.kernels.blocking_compressed_flows import (
     lay_out,
     solve_class_flows,
 )
+from flownet.kernels.blocking_compressed_inputs import MATCHED, State, gather
 from flownet.kernels.blocking_compressed_measures import Settled, to_measures
 from flownet.kernels.blocking_compressed_mixing import Mixing
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_point import Coordinates
 from flownet.kernels.blocking_compressed_streams import falls, line_factors, standing_spells
-from flownet.kernels.blocking_compressed_sweep import MATCHED, State, gather, sweep
+from flownet.kernels.blocking_compressed_sweep import Kept, nothing_kept, sweep
 from flownet.kernels.compiled import CompiledNetwork, Floats, Measures
 
 CONVERGED, UNCONVERGED, BROKEN = 0, 1, 2
 TOO_MUCH = 1e-6
 """Work beyond all servers by less than this share of them is rounding."""
-NOISE = 1e-3
-"""Chains are solved in each sweep to this part of what the last sweep changed."""
 RESCUE = 50
 """Sweeps after which slopes are found, and after twice as many again."""
 MOST_SLOPES = 600
@@ -126,13 +126,22 @@ def settle(
     search: Chord | Mixing = Mixing(place.size) if inverse is None else Chord(inverse)
     best, since = (np.inf, point, drive), 0.0
     sweeps, residual, rescue = 0, np.inf, RESCUE
+    care = Care(layout, tolerance, many=place.size > MOST_SLOPES, near=start is not None)
     while True:
-        seen = look(compiled, layout, place, point, drive, max(NOISE * min(residual, 1.0), MATCHED))
-        residual = float(np.abs(seen.image - point).max())
+        seen = look(
+            compiled, layout, place, point, drive, care.kept, *care.how(search.noise, residual)
+        )
+        error = np.abs(seen.image - point)
+        residual = float(error.max())
         drive = np.concatenate([seen.chains.drive, seen.chains.often, seen.chains.fast])
         sweeps += 1
-        if not np.isfinite(residual) or residual <= tolerance or sweeps >= max_sweeps:
+        if not np.isfinite(residual) or sweeps >= max_sweeps:
             break
+        if residual <= tolerance:
+            if care.sure(seen.solved):
+                break
+            continue
+        care.learn(error, seen.solved)
         best = min(best, (residual, point, drive), key=lambda each: each[0])
         nearer = best[0] < 0.3 * since  # than when slopes were found last
         if search.lost(residual):
@@ -143,7 +152,7 @@ def settle(
             if found is not None:
                 search, point, drive = Chord(found), best[1], best[2]
                 continue
-        point = place.within(search.step(point, seen.image))
+        point = place.within(search.step(point, care.moved(point, seen.image)))
     status = CONVERGED if residual <= tolerance else UNCONVERGED
     if not np.isfinite(residual):
         status = BROKEN
@@ -174,8 +183,10 @@ def slopes_at(
     if place.size > MOST_SLOPES:
         return None
 
+    kept = nothing_kept(layout)
+
     def image(at: Floats) -> Floats:
-        return look(compiled, layout, place, at, drive, MATCHED).image
+        return look(compiled, layout, place, at, drive, kept, MATCHED, 0.0).image
 
     return inverse_slopes(image, point, place.lowest, place.highest)
 
@@ -189,22 +200,25 @@ class Seen(NamedTuple):
     wait: Floats
     held: Floats
     chains: Chain[Floats]
+    solved: int
+    """Chains that were; the others stand as in the sweep before."""
 
 
 def look(
     compiled: CompiledNetwork, layout: Layout, place: Coordinates, point: Floats, drive: Floats,
-    matched: float,
+    kept: Kept, matched: float, slight: float,
 ) -> Seen:  # fmt: skip
-    """Return the image of a point, and all that it was made of."""
+    """Return the image of a point, and all that it was made of; see `sweep`."""
     accepted, state = place.unpacked(point, drive)
     flows = solve_class_flows(compiled, layout, accepted)
-    wait, held, vacant, served, figures = sweep(gather(compiled, layout, flows), state, matched)
-    chains = Chain(*figures.T)
+    given = gather(compiled, layout, flows)
+    wait, held, vacant, served, solved = sweep(given, state, kept, matched, slight)
+    chains = Chain(*kept.figures.T.copy())
     varying = standing_spells(compiled, layout, flows, chains)
     starts = chains.often, chains.fast, chains.drive
     new = State(wait, falls(layout, flows, chains), *varying, chains.found_full, *starts)
     shares = Accepted(np.where(layout.refusing, vacant, 1.0), served)
-    return Seen(place.packed(shares, new), accepted, flows, wait, held, chains)
+    return Seen(place.packed(shares, new), accepted, flows, wait, held, chains, int(solved.sum()))
 
 
 def _settled(compiled: CompiledNetwork, layout: Layout, seen: Seen, rest: Floats) -> Settled:

@@ -28,6 +28,9 @@ class Chord:
     Broyden (1965), Math. Comput. 19, 577-593 (his first method).
     """
 
+    noise = 1e-5
+    """Images need to be no better than this part of what the last step changed."""
+
     def __init__(self, inverse: Floats) -> None:
         self.inverse = inverse
         self.least, self.since = np.inf, 0

@@ -14,9 +14,9 @@ from flownet.kernels.blocking_compressed_flows import (
     overflowing,
     transit_by_class,
 )
+from flownet.kernels.blocking_compressed_inputs import spreads
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_streams import standing_spells
-from flownet.kernels.blocking_compressed_sweep import spreads
 from flownet.kernels.blocking_deadlock import all_blocked, deadlock_rate
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,

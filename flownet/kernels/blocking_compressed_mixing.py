@@ -36,6 +36,9 @@ class Mixing:
     Anderson (1965), J. ACM 12, 547-560; Walker and Ni (2011), SIAM J. Numer. Anal. 49, 1715.
     """
 
+    noise = 1e-3
+    """Images need to be no better than this part of what the last step changed."""
+
     def __init__(self, size: int) -> None:
         self.moved, self.changed = np.empty((MEMORY - 1, size)), np.empty((MEMORY - 1, size))
         """What the last steps were, and what they did to the distance of point and image."""

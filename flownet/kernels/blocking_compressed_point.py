@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flownet.kernels.blocking_compressed_flows import Accepted, Layout
-from flownet.kernels.blocking_compressed_sweep import LONGEST_WAIT, SMALLEST, State
+from flownet.kernels.blocking_compressed_inputs import LONGEST_WAIT, SMALLEST, State
 from flownet.kernels.compiled import Floats
 
 

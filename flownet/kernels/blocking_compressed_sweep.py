@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from flownet.jit import njit
-from flownet.kernels.blocking_compressed_arrivals import MOST_SERVERS, carried
-from flownet.kernels.blocking_compressed_flows import Flows, Layout, transit_by_class
-from flownet.kernels.blocking_compressed_place import Chain, Place
+from flownet.kernels.blocking_compressed_flows import Layout
+from flownet.kernels.blocking_compressed_inputs import (
+    SMALLEST,
+    Ahead,
+    Given,
+    State,
+    held_time,
+    leaving_on_cycles,
+    left_of,
+    look_ahead,
+    place_of,
+)
+from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_search import solve_chain
-from flownet.kernels.blocking_compressed_spells import FEW, FEWER, MANY
-from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers
+from flownet.kernels.compiled import Floats, Integers
 
-LONGEST_WAIT = 1e9
-"""A wait of so many service times counts as endless: the servers that wait have come to rest."""
-SMALLEST = 1e-13
-"""Shares below this count as none."""
-UNLIMITED = 1e6
-"""Servers, where they are not limited."""
-MATCHED = 1e-12
-"""Inflows that differ by so much, relatively, agree."""
-FLAT = 1e-3
-"""Slope of what is carried by what is offered, in logarithms, from which the search halves."""
-MOST_OFFERED = 7.0
-"""Logarithm of how many times what is carried may be offered."""
 FIELDS = len(Chain._fields)
 IDLE = Chain(
     0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -33,229 +31,164 @@ IDLE = Chain(
 """Of a service where nobody ever waits for a server or a place."""
 
 
-class State(NamedTuple):
-    """Where the fixed point stands."""
+VACANT, WAIT, FOUND_FULL, GIVES_UP, RATIO = (
+    Chain._fields.index(name) for name in ("vacant", "wait", "found_full", "gives_up", "ratio")
+)
+OWN, PER_PAIR = 15, 8
+"""Numbers that a chain is made of: of the service itself, and of each pair that leads to it."""
+TINY = 1e-3
+"""Smaller ones, without a unit, count as this when it is asked whether they have changed."""
+
+
+APART, MOST_PARTS = 1_000, 8
+"""Of so many services each, and as many at most, are the parts that are swept at the same time."""
+
+
+class Kept(NamedTuple):
+    """Chains as they were last solved, and for what; each sweep changes it."""
+
+    first: Integers
+    """(n + 1,) where each service's numbers begin in the next two."""
+    made_of: Floats
+    now: Floats
+    figures: Floats
+    """(n, FIELDS) of `Chain`."""
+    matched: Floats
+    """(n,) how well inflows agree with what is wanted; inf where nothing is kept."""
+
+
+def nothing_kept(layout: Layout) -> Kept:
+    """Return room for the chains of a network, none of which is solved yet."""
+    n = layout.stay.size
+    first = np.arange(n + 1) * OWN + layout.first_above * PER_PAIR
+    numbers = np.zeros(int(first[-1]))
+    return Kept(first, numbers, numbers.copy(), np.tile(np.array(IDLE), (n, 1)), np.full(n, np.inf))
+
+
+class Swept(NamedTuple):
+    """What the chains of a sweep make of each other; (n,)."""
 
     wait: Floats
-    """(n,) mean wait for a place, in a server elsewhere."""
-    fall: Floats
-    """(p,) of `Place`, by pair."""
-    deviation: Floats
-    """(n,) standard deviation of the number of blocked servers, over the servers."""
-    slowness: Floats
-    """(n,) of `Place`."""
-    met: Floats
-    """(n,) share of those from services that they block who find no place."""
-    often: Floats
-    fast: Floats
-    drive: Floats
-    """(n,) where each chain's searches begin; without effect on what it finds."""
+    """Mean wait for a place."""
+    held: Floats
+    """Mean time that a server is held."""
+    vacant: Floats
+    """Probability of a free place."""
+    served: Floats
+    """Share of the admitted that complete."""
+    solved: Integers
+    """1 where the chain was solved, 0 where it stands as it was."""
 
 
-class Ahead(NamedTuple):
-    """What jobs meet ahead of each service, (n,); see `Place`."""
-
-    meets: Floats
-    onward: Floats
-    same: Floats
-
-
-class Given(NamedTuple):
-    """What the chains of a sweep are made of, by service (n,) and by pair of services (p,)."""
-
-    order: Integers
-    chained: Booleans
-    """(n,) has a limited number of servers."""
-    places: Integers
-    """(n,) -1 where unlimited."""
-    servers: Floats
-    few: Booleans
-    """(n,) the number of blocked servers is followed."""
-    base: Floats
-    """(n,) mean time that a pass holds a server without any blocking."""
-    passes: Floats
-    giving_up: Floats
-    free: Floats
-    """(n,) arrives whatever the state and waits."""
-    lost: Floats
-    """(n,) arrives and is turned away where there is no place."""
-    admitted: Floats
-    """(n,) admitted to a place, returns to the own service left out."""
-    room: Floats
-    """(n,) places to wait in, in front of the servers or outside."""
-    done: Floats
-    work: Floats
-    scv: Floats
-    stay: Floats
-    upper: Integers
-    lower: Integers
-    flow: Floats
-    chance: Floats
-    cyclic: Booleans
-    above: Integers
-    """(p,) pairs in the order of their lower service."""
-    first_above: Integers
-    """(n + 1,) where each service's pairs begin in it."""
-    first_below: Integers
-    """(n + 1,) where each service's pairs begin among all, which stand by upper service."""
-
-
-def gather(compiled: CompiledNetwork, layout: Layout, flows: Flows) -> Given:
-    """Return what a sweep needs, from the flows."""
-    n = compiled.servers.size
-    transit = transit_by_class(layout, flows).sum(axis=1)
-    blocking = _summed(layout.lower, flows.pair, n)
-    mine, back = layout.mine, layout.back
-    every = _summed(layout.end[mine], flows.route[mine], n)
-    loops = _summed(layout.start[back], flows.route[back], n)
-    others = np.maximum(every - blocking - transit, 0.0)
-    outside = flows.external.sum(axis=1)
-    free = transit + np.where(layout.waits, outside, 0.0) + np.where(layout.finite, 0.0, others)
-    lost = np.where(layout.waits, 0.0, outside) + np.where(layout.finite, others, 0.0)
-    behind = layout.behind * blocking / np.maximum(blocking + lost, 1e-300)
-    limited = layout.finite & (free <= 0)
-    return Given(
-        order=layout.order,
-        chained=layout.chained,
-        places=layout.places,
-        servers=compiled.servers.copy(),  # may be changed, as the rest: kernels compile once
-        few=(compiled.servers >= 1) & (compiled.servers <= (FEW if n <= MANY else FEWER)),
-        base=flows.work / flows.passes,
-        passes=flows.passes,
-        giving_up=layout.giving_up,
-        free=free,
-        lost=lost,
-        admitted=flows.admitted.sum(axis=1) - loops,
-        room=np.where(limited, layout.waiting_room + behind, np.inf),
-        done=flows.done.sum(axis=1),
-        work=flows.work,
-        scv=flows.scv,
-        stay=layout.stay,
-        upper=layout.upper,
-        lower=layout.lower,
-        flow=flows.pair,
-        chance=flows.chance,
-        cyclic=layout.cyclic,
-        above=layout.above,
-        first_above=layout.first_above,
-        first_below=layout.first_below,
-    )
-
-
-def _summed(place: Integers, weights: Floats, size: int) -> Floats:
-    return np.asarray(np.bincount(place, weights=weights, minlength=size), dtype=np.float64)
-
-
-@njit
-def spread(rho: float, servers: float, scv: float) -> float:
-    r"""Return what the spread of service times makes of an exponential wait.
-
-    .. math:: \frac{1 + c_s^2}{2 c_s^2 + 2 (1 - c_s^2) / (1 + g)},\quad
-              g = \min\Big(0.24, \frac{(1-\rho)(c-1)(\sqrt{4+5c}-2)}{16 c \rho}\Big)
-
-    References
-    ----------
-    Kimura (1986), Stochastic Models 2, 235-263: the two-moment interpolation for M/G/c.
-    """
-    if not np.isfinite(servers):
-        return 1.0
-    scv = min(max(scv, 0.0), 25.0)
-    if scv > 1:  # the interpolation's denominator is kept at that of M/M/c
-        return (1 + scv) / 2
-    rho = min(max(rho, 1e-9), 1.0)
-    g = (1 - rho) * (servers - 1) * (np.sqrt(4 + 5 * servers) - 2) / (16 * servers * rho)
-    return float((1 + scv) / (2 * scv + 2 * (1 - scv) / (1 + min(g, 0.24))))
-
-
-@njit
-def spreads(rho: Floats, servers: Floats, scv: Floats) -> Floats:
-    """Return `spread` of each service."""
-    factors = np.empty(rho.size)
-    for i in range(rho.size):
-        factors[i] = spread(rho[i], servers[i], scv[i])
-    return factors
-
-
-@njit
-def sweep(
-    given: Given, state: State, matched: float = MATCHED
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+def sweep(given: Given, state: State, kept: Kept, matched: float, slight: float) -> Swept:
     """Solve every chain, those downstream first, with the newest waits.
+
+    Where services are many, parts of them are swept at the same time; they hear of each other's
+    waits in the next sweep. Into how many goes by the services alone, and so does the answer.
 
     Parameters
     ----------
     given : Given
     state : State
+    kept : Kept
+        Its figures are those of the sweep afterwards.
     matched : float
         How well the inflow of each chain agrees with what is wanted, relatively.
+    slight : float
+        A chain that was solved so well is not solved again where what it is made of has changed by
+        no more than this.
 
     Returns
     -------
-    wait : (n,) array
-        What the chains make of the waits for a place.
-    held : (n,) array
-        Mean time that a server is held.
-    vacant, served : (n,) arrays
-        Probability of a free place, and share of the admitted that complete.
-    figures : (n, FIELDS) array
-        Of `Chain`.
+    Swept
     """
+    n = state.wait.size
+    swept = Swept(np.empty(n), np.empty(n), np.ones(n), np.ones(n), np.zeros(n, dtype=np.int64))
+    parts = np.array_split(given.order, min(max(n // APART, 1), MOST_PARTS))
+
+    def run(part: Integers) -> None:
+        _sweep_part(given, state, kept, matched, slight, part, swept)
+
+    if len(parts) == 1:
+        run(parts[0])
+    else:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(run, parts))
+    return swept
+
+
+@njit
+def _sweep_part(
+    given: Given, state: State, kept: Kept, matched: float, slight: float, part: Integers,
+    swept: Swept,
+) -> None:  # fmt: skip
+    """Solve the chains of some services, in their order."""
     wait, met = state.wait.copy(), state.met.copy()
     n = wait.size
     ahead = Ahead(np.zeros(n), np.zeros(n), np.ones(n))
-    vacant, served = np.ones(n), np.ones(n)
     held = np.empty(n)
-    figures = np.empty((n, FIELDS))
     for j in range(n):
-        held[j] = _held(given, wait, j)
-        for k in range(FIELDS):
-            figures[j, k] = IDLE[k]
-    for j in given.order:
-        held[j] = _held(given, wait, j)
-        if not given.chained[j]:
-            continue
-        look_ahead(given, wait, met, ahead, j)
-        place = place_of(given, state, wait, held, ahead, j)
-        chain = solve_chain(place, matched)
-        for k in range(FIELDS):
-            figures[j, k] = chain[k]
-        vacant[j] = chain.vacant
-        wait[j], met[j] = chain.wait, chain.found_full
-        served[j] = served_share(given, chain, j, held[j])
-    return wait, held, vacant, served, figures
+        held[j] = held_time(given, wait, j)
+    for j in part:
+        held[j] = held_time(given, wait, j)
+        if given.chained[j]:
+            look_ahead(given, wait, met, ahead, j)
+            changed = _changed(given, state, wait, held, ahead, kept, j, slight)
+            if changed or kept.matched[j] > matched:
+                chain = solve_chain(place_of(given, state, wait, held, ahead, j), matched)
+                for k in range(FIELDS):
+                    kept.figures[j, k] = chain[k]
+                kept.matched[j] = matched
+                swept.solved[j] = 1
+            figures = kept.figures[j]
+            wait[j], met[j] = figures[WAIT], figures[FOUND_FULL]
+            swept.vacant[j] = figures[VACANT]
+            swept.served[j] = served_share(given, figures[GIVES_UP], figures[RATIO], j, held[j])
+        swept.wait[j], swept.held[j] = wait[j], held[j]
 
 
 @njit
-def _held(given: Given, wait: Floats, j: int) -> float:
-    """Return the mean time that a job holds a server of j."""
-    blocked = 0.0
-    for p in range(given.first_below[j], given.first_below[j + 1]):
-        blocked += given.chance[p] * wait[given.lower[p]]
-    return float(given.base[j] + blocked / given.passes[j])
+def _changed(
+    given: Given, state: State, wait: Floats, held: Floats, ahead: Ahead, kept: Kept, j: int,
+    slight: float,
+) -> bool:  # fmt: skip
+    """Tell whether what j's chain is made of has changed; if so, keep what it is now."""
+    stay, first, last = given.stay[j], kept.first[j], kept.first[j + 1]
+    own = (
+        held[j] / stay, given.base[j] / stay, given.passes[j], given.free[j] * stay,
+        given.lost[j] * stay, given.done[j] * stay, given.scv[j], given.giving_up[j] * stay,
+        wait[j] / stay, state.deviation[j], state.slowness[j], ahead.meets[j], ahead.onward[j],
+        ahead.same[j], leaving_on_cycles(given, j) * stay,
+    )  # fmt: skip
+    for k in range(OWN):
+        kept.now[first + k] = own[k]
+    at = first + OWN
+    for a in range(given.first_above[j], given.first_above[j + 1]):
+        pair = given.above[a]
+        i = given.upper[pair]
+        near = (
+            given.flow[pair] * stay, given.done[i] * given.work[i], held[i] / stay,
+            left_of(given, wait, i, pair), given.room[i], given.chance[pair], given.passes[i],
+            state.fall[pair],
+        )  # fmt: skip
+        for k in range(PER_PAIR):
+            kept.now[at + k] = near[k]
+        at += PER_PAIR
+    for k in range(first, last):
+        now, before = kept.now[k], kept.made_of[k]
+        if now != before and not abs(now - before) <= slight * max(abs(before), TINY):
+            kept.made_of[first:last] = kept.now[first:last]
+            return True
+    return False
 
 
 @njit
-def look_ahead(given: Given, wait: Floats, met: Floats, ahead: Ahead, j: int) -> None:
-    """Fill in what jobs meet ahead of j."""
-    ahead.meets[j], ahead.onward[j] = 0.0, 0.0
-    every, squares = 0.0, 0.0
-    for p in range(given.first_below[j], given.first_below[j + 1]):
-        chance = given.chance[p] / given.passes[j]
-        ahead.meets[j] += chance * met[given.lower[p]]
-        ahead.onward[j] += chance
-        part = chance * wait[given.lower[p]]
-        every += part
-        squares += part * part
-    ahead.same[j] = squares / (every * every) if every > 0.0 else 1.0
-
-
-@njit
-def served_share(given: Given, chain: Chain[float], j: int, held: float) -> float:
+def served_share(given: Given, gives_up: float, ratio: float, j: int, held: float) -> float:
     """Return the share of j's admitted that complete: less who give up, less what piles up."""
     admitted = given.admitted[j]
-    if chain.gives_up > 0.0 and chain.ratio < 1.0:
-        return float(min(max(1.0 - chain.gives_up / max(admitted, 1e-300), SMALLEST), 1.0))
-    if chain.ratio >= 1.0 and given.free[j] > 0.0:
+    if gives_up > 0.0 and ratio < 1.0:
+        return float(min(max(1.0 - gives_up / max(admitted, 1e-300), SMALLEST), 1.0))
+    if ratio >= 1.0 and given.free[j] > 0.0:
         free = given.free[j]
         for a in range(given.first_above[j], given.first_above[j + 1]):
             if given.cyclic[given.above[a]]:  # exchanges keep these streams going
@@ -263,138 +196,3 @@ def served_share(given: Given, chain: Chain[float], j: int, held: float) -> floa
         free = max(min(admitted, free), 1e-300)
         return float(min(max(given.servers[j] / held / free, SMALLEST), 1.0))
     return 1.0
-
-
-@njit
-def place_of(given: Given, state: State, wait: Floats, held: Floats, ahead: Ahead, j: int) -> Place:
-    """Gather what j's chain is made of."""
-    first, last = given.first_above[j], given.first_above[j + 1]
-    sources, share, load = np.empty(last - first), np.ones(last - first), np.empty(last - first)
-    offered, room = np.empty(last - first), np.empty(last - first)
-    response, falls = np.empty(last - first), np.empty(last - first)
-    blocking = 0.0
-    for a in range(first, last):
-        blocking += given.flow[given.above[a]]
-    for a in range(first, last):
-        pair, k = given.above[a], a - first
-        i = given.upper[pair]
-        sources[k] = _left(given, wait, i, pair)
-        if blocking > 0.0:
-            share[k] = given.flow[pair] / blocking
-        load[k] = given.done[i] * given.work[i]
-        room[k] = given.room[i]
-        offered[k] = _offered(load[k], sources[k], room[k])
-        used = min(given.done[i] * held[i] / given.servers[i], 1.0)
-        response[k] = used * given.chance[pair] / max(held[i] * given.passes[i], 1e-300)
-        falls[k] = state.fall[pair]
-    used = min(given.done[j] * held[j] / given.servers[j], 1.0)
-    most = min(given.done[j] * given.passes[j], given.servers[j] / held[j])
-    slowness = state.slowness[j]
-    if given.places[j] == given.servers[j]:  # who is lost there does not wait for such a spell
-        slowness *= blocking / max(blocking + given.lost[j], 1e-300)
-    return Place(
-        given.places[j],
-        int(given.servers[j]),
-        held[j],
-        given.giving_up[j],
-        blocking,
-        given.free[j],
-        given.lost[j],
-        sources,
-        share,
-        load,
-        response,
-        wait[j],
-        _longest(given, sources, j),
-        spread(used, given.servers[j], given.scv[j]),
-        offered,
-        room,
-        given.base[j],
-        most * (held[j] - given.base[j]),
-        state.deviation[j] * given.servers[j],
-        slowness,
-        given.few[j],
-        ahead.meets[j],
-        ahead.onward[j],
-        ahead.same[j],
-        state.often[j],
-        state.fast[j],
-        state.drive[j],
-        falls,
-    )
-
-
-@njit
-def _offered(load: float, servers: float, room: float) -> float:
-    """Return the load offered that keeps `load` of the servers at work on average.
-
-    What they do, in logarithms, is concave in what is offered but for corners: the secant from
-    below stays below. What it oversteps, or where hardly more is done, is found by halving.
-    """
-    if servers > MOST_SERVERS or load <= 0.0:
-        return load
-    a = np.log(load)
-    wanted, most = a, a + MOST_OFFERED
-    fa = np.log(_carried(load, servers, room)) - wanted
-    step, rise = -fa, 1.0
-    while -fa > MATCHED * rise and a < most and rise > FLAT:
-        b = min(a + step, most)
-        fb = np.log(_carried(np.exp(b), servers, room)) - wanted
-        if fb > MATCHED * rise:
-            most = b
-            break
-        rise = (fb - fa) / (b - a)
-        a, fa = b, fb
-        step = -fb / max(rise, FLAT)
-    if -fa <= MATCHED * rise:
-        return float(np.exp(a))
-    while most - a > MATCHED:
-        middle = 0.5 * (a + most)
-        if _carried(np.exp(middle), servers, room) < load:
-            a = middle
-        else:
-            most = middle
-    return float(np.exp(0.5 * (a + most)))
-
-
-@njit
-def _carried(offered: float, servers: float, room: float) -> float:
-    """Return the mean servers at work, linear in the servers between whole numbers."""
-    whole = int(servers)
-    part = servers - whole
-    lost = 1.0
-    for m in range(1, whole + 1):
-        lost = offered * lost / (m + offered * lost)
-    now = carried(offered, lost, whole, room)
-    if part <= 0.0:
-        return now
-    lost = offered * lost / (whole + 1 + offered * lost)
-    return now + part * (carried(offered, lost, whole + 1, room) - now)
-
-
-@njit
-def _longest(given: Given, sources: Floats, j: int) -> float:
-    """Return the longest wait for a place at j: what exchanges on the cycles through j leave.
-
-    All that leaves j for a service on a cycle through j can close that cycle.
-    """
-    leaving = 0.0
-    for pair in range(given.first_below[j], given.first_below[j + 1]):
-        if given.cyclic[pair]:
-            leaving += given.flow[pair]
-    longest = LONGEST_WAIT * given.stay[j]
-    return float(min(sources.sum() / leaving, longest)) if leaving > 0.0 else float(longest)
-
-
-@njit
-def _left(given: Given, wait: Floats, i: int, pair: int) -> float:
-    """Return the servers of service i that do not wait for a place other than that of `pair`."""
-    every, elsewhere = 0.0, 0.0
-    for p in range(given.first_below[i], given.first_below[i + 1]):
-        blocked = given.chance[p] * wait[given.lower[p]]
-        every += blocked
-        if p != pair:
-            elsewhere += blocked
-    servers = min(given.servers[i], UNLIMITED)
-    rate = min(given.done[i], servers / max(given.work[i] + every, 1e-300))
-    return float(max(servers - rate * elsewhere, 1e-9 * servers))

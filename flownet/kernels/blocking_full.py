@@ -21,8 +21,8 @@ from flownet.kernels.blocking_compressed_flows import (
     lay_out,
     solve_class_flows,
 )
+from flownet.kernels.blocking_compressed_inputs import gather
 from flownet.kernels.blocking_compressed_measures import Settled
-from flownet.kernels.blocking_compressed_sweep import gather
 from flownet.kernels.blocking_full_measures import (
     Problem,
     Standing,

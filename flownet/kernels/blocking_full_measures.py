@@ -12,9 +12,9 @@ from flownet.kernels.blocking_compressed_flows import (
     Layout,
     solve_class_flows,
 )
+from flownet.kernels.blocking_compressed_inputs import SMALLEST, Given
 from flownet.kernels.blocking_compressed_measures import Settled, to_measures
 from flownet.kernels.blocking_compressed_place import Chain
-from flownet.kernels.blocking_compressed_sweep import SMALLEST, Given
 from flownet.kernels.blocking_parts import Piece, Streams, Tables
 from flownet.kernels.blocking_parts_moves import NONE
 from flownet.kernels.blocking_parts_plan import Graph

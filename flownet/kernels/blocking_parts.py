@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from flownet.kernels.blocking_compressed_flows import Flows, Layout
+from flownet.kernels.blocking_compressed_inputs import Given
 from flownet.kernels.blocking_compressed_place import Chain
-from flownet.kernels.blocking_compressed_sweep import Given
 from flownet.kernels.blocking_line import Steady
 from flownet.kernels.blocking_parts_chain import pooled
 from flownet.kernels.blocking_parts_moves import NONE, Part

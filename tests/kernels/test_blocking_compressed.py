@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import flownet as fn
+from flownet.kernels import blocking_compressed, blocking_compressed_sweep
 from flownet.kernels.blocking_compressed import solve_compressed, with_slopes
 from flownet.network.compile import compile_network
 from flownet.solvers.journeys import leaving
@@ -178,9 +179,8 @@ def test_as_many_wait_as_give_up_by_littles_law():
     assert found.waiting_time[1, 0] == pytest.approx(simulated["waiting_time"], rel=0.3)
 
 
-def test_many_services_that_can_block_each_other_settle():
-    """A thousand services, every fifth a door, on to the next and the third after it."""
-    size = 1000
+def doors_and_wards(size):
+    """Every fifth service a door, on to the next and the third after it."""
     rows = [
         {"name": f"s{i}", "servers": 1 + i % 4, "waiting_room": 0,
          "service_time": (1 + i % 4) * (0.35 + 0.05 * (i % 7)) / 0.8}
@@ -193,11 +193,50 @@ def test_many_services_that_can_block_each_other_settle():
         for step in (1, 3)
         if i + step < size
     ]
-    found = solve_compressed(arrays(rows, routes))
+    return arrays(rows, routes)
+
+
+def test_many_services_that_can_block_each_other_settle():
+    compiled = doors_and_wards(1000)
+    found = solve_compressed(compiled)
     assert found.status == 0
     working = found.number_in_service.sum(axis=1)
-    servers = np.array([row["servers"] for row in rows])
-    assert (working + found.number_blocked.sum(axis=1) <= servers * (1 + 1e-9)).all()
+    blocked = found.number_blocked.sum(axis=1)
+    assert (working + blocked <= compiled.servers * (1 + 1e-9)).all()
+
+
+def test_chains_that_stand_still_are_not_solved_again_and_nothing_else_changes(monkeypatch):
+    """One service of many works longer: from the old fixed point on, few chains are solved."""
+    before, solved = doors_and_wards(600), []
+    start = solve_compressed(before).rest
+    longer = before.service_time.copy()
+    longer[300] *= 1.05
+    near = before._replace(service_time=longer)
+
+    def count(*args):
+        swept = blocking_compressed_sweep.sweep(*args)
+        solved.append(int(swept.solved.sum()))
+        return swept
+
+    monkeypatch.setattr(blocking_compressed, "sweep", count)
+    soon, sweeps = solve_compressed(near, start=start), len(solved)
+    anew = solve_compressed(near)
+    assert soon.status == anew.status == 0
+    assert solved[0] == solved[sweeps - 1] == 600  # at first, and to be sure at the end
+    assert sum(solved[:sweeps]) < sum(solved[sweeps:]) / 2
+    for name in ("throughput", "number_blocked", "probability_full"):
+        assert getattr(soon, name) == pytest.approx(getattr(anew, name), rel=1e-7, abs=1e-8)
+
+
+def test_parts_that_are_swept_at_the_same_time_come_to_the_same_fixed_point(monkeypatch):
+    compiled = doors_and_wards(300)
+    together = solve_compressed(compiled)
+    monkeypatch.setattr(blocking_compressed_sweep, "APART", 50)
+    apart, again = solve_compressed(compiled), solve_compressed(compiled)
+    assert together.status == apart.status == 0
+    for name in ("throughput", "number_blocked", "probability_full"):
+        assert getattr(apart, name) == pytest.approx(getattr(together, name), rel=1e-7, abs=1e-8)
+        assert (getattr(apart, name) == getattr(again, name)).all()
 
 
 @pytest.mark.parametrize(
