@@ -6,7 +6,6 @@ method that solved the network, so that means agree with its tables.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,15 @@ from flownet.kernels.compiled import (
 )
 from flownet.kernels.journey_impatience import Line, impatient_line, line_transform
 from flownet.kernels.journey_laws import Complexes, service_transforms, third_moments
+from flownet.kernels.journey_steps import (
+    Steps,
+    behind_full_room,
+    left_of_step,
+    longer_behind,
+    standstills,
+    step_ratio,
+    steps_transform,
+)
 
 NONE, EXPONENTIAL, GENERAL, RANKED, STEPS, IMPATIENT, SHARED = range(7)
 """Nobody waits; exponential; of M/G/1; by rank; a bounded line; an impatient line; sharing."""
@@ -51,6 +59,9 @@ class Visits(NamedTuple):
     """Impatient lines by service."""
     mixture: Floats
     """(3, n) moments of the classes' mixed service time at every service."""
+    stopped: Floats
+    standstill: Floats
+    """As `Steps` has them."""
 
     @property
     def classes(self) -> int:
@@ -105,7 +116,8 @@ def visit_laws(compiled: CompiledNetwork, measures: Measures) -> Visits:
     chance = np.where(wait > 0.0, np.where(chance > 0.0, chance, 1.0), 0.0)
     mean = ratio(wait, chance)
     share = ratio(done, np.broadcast_to(done.sum(axis=1, keepdims=True), shape))
-    kind, first, second, lines = _shapes(compiled, measures, chance, mean)
+    stopped, standstill = standstills(compiled, measures)
+    kind, first, second, lines = _shapes(compiled, measures, chance, mean, stopped, standstill)
     visits = Visits(
         compiled,
         kind.reshape(-1),
@@ -117,12 +129,19 @@ def visit_laws(compiled: CompiledNetwork, measures: Measures) -> Visits:
         share.reshape(-1),
         lines,
         _mixture(compiled, share),
+        np.repeat(stopped, shape[1]),
+        np.repeat(standstill, shape[1]),
     )
     return visits._replace(square=_second_moments(visits))
 
 
 def _shapes(
-    compiled: CompiledNetwork, measures: Measures, chance: Floats, mean: Floats
+    compiled: CompiledNetwork,
+    measures: Measures,
+    chance: Floats,
+    mean: Floats,
+    stopped: Floats,
+    standstill: Floats,
 ) -> tuple[Integers, Floats, Floats, dict[int, Line]]:
     """Return kind and two parameters of every state, and the impatient lines."""
     shape = mean.shape
@@ -148,7 +167,8 @@ def _shapes(
         elif np.isfinite(compiled.capacity[i]):
             kind[i], second[i] = STEPS, max(compiled.capacity[i] - compiled.servers[i], 1.0)
             step = float(held[i].sum()) / float(measures.throughput[i].sum() * compiled.servers[i])
-            first[i] = [_step_ratio(each / step, second[i, 0]) for each in mean[i].tolist()]
+            step *= float(left_of_step(stopped[i], standstill[i]))
+            first[i] = [step_ratio(each / step, second[i, 0]) for each in mean[i].tolist()]
         elif compiled.discipline[i] == PRIORITY and _ranked(compiled.priority[i], load[i]):
             kind[i] = RANKED
             rank = compiled.priority[i]
@@ -170,29 +190,6 @@ def _differ(values: Floats, counted: np.ndarray) -> np.ndarray:
 
 def _ranked(rank: Integers, load: Floats) -> bool:
     return bool(np.unique(rank[load > 0.0]).size > 1)
-
-
-def _step_ratio(steps: float, most: float) -> float:
-    """Return q for which a geometric law on 1, ..., most with ratio q has the given mean."""
-    steps = min(max(steps, 1.0 + 1e-9), most - 1e-9) if most > 1.0 else 1.0
-    if most <= 1.0:
-        return 1.0
-    low, high = -60.0, 60.0
-    for _ in range(80):
-        x = 0.5 * (low + high)
-        if _mean_steps(x, most) < steps:
-            low = x
-        else:
-            high = x
-    return float(np.exp(0.5 * (low + high)))
-
-
-def _mean_steps(x: float, most: float) -> float:
-    """Return the mean of the law on 1, ..., most with weights e^(x j)."""
-    if abs(x) < 1e-7:
-        return 0.5 * (most + 1.0)
-    with np.errstate(over="ignore"):
-        return float(-1.0 / np.expm1(x) + most / -np.expm1(-x * most))
 
 
 # ------------------------------------------------------------------------------ transforms
@@ -228,23 +225,16 @@ def _ranked_wait(visits: Visits, rows: Integers, z: Complexes) -> Complexes:
     return np.asarray((1.0 - upto) * period / (1.0 - upto * period))
 
 
+def _line(visits: Visits, rows: Integers) -> Steps:
+    """Return the bounded lines at these states."""
+    return Steps(
+        visits.first[rows], visits.second[rows], visits.chance[rows], visits.mean[rows],
+        visits.stopped[rows], visits.standstill[rows],
+    )  # fmt: skip
+
+
 def _steps(visits: Visits, rows: Integers, z: Complexes) -> Complexes:
-    q, most = visits.first[rows, None], visits.second[rows, None]
-    q = np.where(np.abs(q - 1.0) < 1e-7, 1.0 + 1e-7, q)
-    step = 1.0 / (1.0 + z * _step_times(visits, rows)[:, None])
-    with np.errstate(all="ignore"):  # of the two forms the one that cannot overflow is taken
-        up, down = np.minimum(q, 1.0) ** most, np.minimum(1.0 / q, 1.0) ** most
-        last = step * np.exp(most * np.log(step))
-        falling = (step - last * up) * (1.0 - q) / ((1.0 - q * step) * (1.0 - up))
-        rising = (step * down - last) * (1.0 - q) / ((1.0 - q * step) * (down - 1.0))
-    return np.asarray(np.where(q < 1.0, falling, rising))
-
-
-def _step_times(visits: Visits, rows: Integers) -> Floats:
-    """Return the mean time in which a bounded line moves on by one."""
-    pairs = zip(visits.first[rows].tolist(), visits.second[rows].tolist(), strict=True)
-    number = np.array([_mean_steps(math.log(q), most) for q, most in pairs])
-    return np.asarray(visits.mean[rows] / number)
+    return steps_transform(_line(visits, rows), z)
 
 
 def last_in_line(visits: Visits, points: Complexes) -> Complexes:
@@ -256,10 +246,7 @@ def last_in_line(visits: Visits, points: Complexes) -> Complexes:
     out = np.ones((visits.kind.size, z.size), dtype=np.complex128)
     rows = np.flatnonzero(visits.kind == STEPS)
     if rows.size:
-        step = 1.0 / (1.0 + z * _step_times(visits, rows)[:, None])
-        chance = visits.chance[rows, None]
-        usual = 1.0 - chance + chance * _steps(visits, rows, z)
-        out[rows] = step ** visits.second[rows, None] / usual
+        out[rows] = behind_full_room(_line(visits, rows), z)
     return out
 
 
@@ -268,8 +255,7 @@ def longer_for_last(visits: Visits) -> Floats:
     out = np.zeros(visits.kind.size)
     rows = np.flatnonzero(visits.kind == STEPS)
     if rows.size:
-        full = visits.second[rows] * _step_times(visits, rows)
-        out[rows] = full - visits.chance[rows] * visits.mean[rows]
+        out[rows] = longer_behind(_line(visits, rows))
     return out
 
 

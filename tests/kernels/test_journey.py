@@ -256,3 +256,16 @@ def test_waits_for_a_place_in_transit_count():
     exact = followed(network, times, truncation_mass=1e-6, max_states=100_000)
     found = within(network, times, solve_compressed)[0]
     assert found == pytest.approx(exact.left / exact.served, abs=0.03)
+
+
+@pytest.mark.parametrize("room", [1, 2, 4])
+def test_a_line_stands_still_while_its_server_is_blocked(room):
+    """Most wait for service alone, few for long: steps of one law are off by 0.015 at most."""
+    network = build(
+        [0.6, 3.0], external=[1.0, 0.0], routing=[[0, 0.4], [0, 0]], servers=[1, 2],
+        capacity=[1 + room, 3],
+    )  # fmt: skip
+    times = [0.3, 0.6, 1.2, 3.0, 8.0]
+    exact = followed(network, times)
+    found = within(network, times, solve_exact_measures)[0]
+    assert found == pytest.approx(exact.left / exact.served, abs=0.005)
