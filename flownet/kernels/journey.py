@@ -20,6 +20,7 @@ from scipy.sparse.linalg import splu
 from flownet.jit import njit
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers, Measures
 from flownet.kernels.journey_laws import NARROW, ROUGH, Complexes
+from flownet.kernels.journey_outside import late_mean, late_transforms
 from flownet.kernels.journey_routes import Journey, make_journey
 from flownet.kernels.journey_waits import (
     SHARED,
@@ -121,7 +122,8 @@ def time_transforms(
         total[:, k] = _solve_once(j, visit[:, k], last[:, k], z[k])
     if outside:
         door = 1.0 / (1.0 + z * j.outside_wait[:, None])
-        total *= 1.0 + j.outside_chance[:, None] * (door - 1.0) * last
+        late = late_transforms(chain.visits, j, visit, last, z, total)
+        total += j.outside_chance[:, None] * (door - 1.0) * late
     return np.asarray(weights @ total)
 
 
@@ -321,7 +323,7 @@ def moments(chain: TimeChain, weights: Floats, *, outside: bool = False) -> Mome
     second = np.asarray(system.solve(two * base + cross + later))
     if outside:
         chance, wait = j.outside_chance, j.outside_wait
-        second = second + 2.0 * chance * wait * (first + (wait + longer) * base)
+        second = second + 2.0 * chance * wait * (late_mean(v, j, base, first) + wait * base)
         first = first + chance * wait * base
     served, total, squares = weights @ base, weights @ first, weights @ second
     with np.errstate(divide="ignore", invalid="ignore"):

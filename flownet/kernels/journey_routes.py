@@ -47,6 +47,8 @@ class Journey(NamedTuple):
     """(S,) chance to wait outside for admission."""
     outside_wait: Floats
     """(S,) mean of such a wait."""
+    outside_queue: Floats
+    """(S,) mean number outside that such a job finds."""
     endless: Booleans
     """(S,) visits from which a job can come to where it waits without end."""
     endless_outside: Booleans
@@ -92,7 +94,7 @@ def make_journey(compiled: CompiledNetwork, measures: Measures) -> Journey:
     order = np.argsort(origin[place], kind="stable")
     place, goal, passing = place[order], goal[order], passing[order]
     counts = np.bincount(origin[place], minlength=complete.size)
-    outside_chance, outside_wait = _outside(compiled, measures)
+    outside_chance, outside_wait, outside_queue = _outside(compiled, measures)
     endless = ~np.isfinite(measures.waiting_time) | ~np.isfinite(measures.number_waiting)
     stuck = sums(origin, (~np.isfinite(wait)).astype(float), complete.size) > 0.0
     journey = Journey(
@@ -106,6 +108,7 @@ def make_journey(compiled: CompiledNetwork, measures: Measures) -> Journey:
         entry,
         outside_chance,
         np.where(np.isfinite(outside_wait), outside_wait, 0.0),
+        np.where(np.isfinite(outside_wait), outside_queue, 0.0),
         (endless & (measures.throughput > 0.0)).reshape(-1) | stuck,
         ~np.isfinite(outside_wait).reshape(-1),
     )
@@ -234,8 +237,8 @@ def _door(
     return chance, ratio(waiting, asking * chance)
 
 
-def _outside(compiled: CompiledNetwork, measures: Measures) -> tuple[Floats, Floats]:
-    """Return by state the chance to wait outside, and the mean of such a wait."""
+def _outside(compiled: CompiledNetwork, measures: Measures) -> tuple[Floats, Floats, Floats]:
+    """Return by state the chance to wait outside, the mean of it, and of the number found there."""
     origin, target = route_sources(compiled.route_start), compiled.route_to.astype(np.int64)
     shape = compiled.service_time.shape
     end = target // shape[1]
@@ -245,8 +248,9 @@ def _outside(compiled: CompiledNetwork, measures: Measures) -> tuple[Floats, Flo
     flow = measures.throughput.reshape(-1)[origin] * compiled.route_probability
     chance, wait = _door(compiled, measures, end, flow * free)
     waits = (compiled.external_when_full == WAIT_OUTSIDE) & np.isfinite(compiled.capacity)
-    by_state = [np.repeat(np.where(waits, each, 0.0), shape[1]) for each in (chance, wait)]
-    return by_state[0], by_state[1]
+    found = (chance, wait, ratio(measures.number_outside.sum(axis=1), chance))
+    by_state = [np.repeat(np.where(waits, each, 0.0), shape[1]) for each in found]
+    return by_state[0], by_state[1], by_state[2]
 
 
 def _reaching(journey: Journey) -> Booleans:

@@ -36,11 +36,14 @@ class Steps(NamedTuple):
     """Mean of b, over that of a whole step; at least `stopped`, so that p is a probability."""
 
 
-def standstills(compiled: CompiledNetwork, measures: Measures) -> tuple[Floats, Floats]:
-    """Return by service `Steps.stopped` and `Steps.standstill`, 0 where nobody is blocked."""
+def standstills(compiled: CompiledNetwork, measures: Measures) -> tuple[Floats, Floats, Floats]:
+    """Return by service `Steps.stopped`, `Steps.standstill` and the mean of a whole step, in T.
+
+    Nothing is stopped where nobody is blocked.
+    """
     n = compiled.servers.size
     if measures.probability_all_blocked.size != n:
-        return np.zeros(n), np.ones(n)
+        return np.zeros(n), np.ones(n), np.zeros(n)
     full = np.nan_to_num(measures.probability_full)
     held = np.nan_to_num(measures.wait_probability) * (1.0 - full) + full
     stopped = np.nan_to_num(measures.probability_all_blocked)
@@ -56,7 +59,7 @@ def standstills(compiled: CompiledNetwork, measures: Measures) -> tuple[Floats, 
         # of several servers, all blocked for one place after the other, the first waits least
         wait = blocked / (done * meets) * 2.0 / (compiled.servers + 1.0)
         standstill = np.where(some, wait / step, 1.0)
-    return share, np.maximum(standstill, share)
+    return share, np.maximum(standstill, share), np.nan_to_num(step, posinf=0.0)
 
 
 def left_of_step(stopped: Floats, standstill: Floats) -> Floats:
@@ -94,20 +97,30 @@ def step_times(steps: Steps) -> Floats:
     return np.asarray(steps.mean / (number * left_of_step(steps.stopped, steps.standstill)))
 
 
-def _laws(steps: Steps, z: Complexes) -> tuple[Complexes, Complexes]:
-    """Return the transforms of a whole step and of what is left of one, (m, K)."""
+def whole_step(steps: Steps, z: Complexes, chance: Floats) -> Complexes:
+    """Return the transform of a whole step that meets a standstill with this chance, (m, K)."""
     unit = z * step_times(steps)[:, None]
+    b = 1.0 / (1.0 + unit * steps.standstill[:, None])
+    working = 1.0 / (1.0 + unit * (1.0 - steps.stopped[:, None]))
+    return np.asarray(working * (1.0 + chance[:, None] * (b - 1.0)))
+
+
+def _left(steps: Steps, z: Complexes) -> Complexes:
+    """Return the transform of what is left of the step under way, (m, K)."""
     beta, still = steps.stopped[:, None], steps.standstill[:, None]
-    b = 1.0 / (1.0 + unit * still)
-    whole = (1.0 + beta / still * (b - 1.0)) / (1.0 + unit * (1.0 - beta))
-    return whole, (1.0 - beta) * whole + beta * b
+    b = 1.0 / (1.0 + z * step_times(steps)[:, None] * still)
+    return np.asarray((1.0 - beta) * _usual(steps, z) + beta * b)
+
+
+def _usual(steps: Steps, z: Complexes) -> Complexes:
+    return whole_step(steps, z, steps.stopped / steps.standstill)
 
 
 def steps_transform(steps: Steps, z: Complexes) -> Complexes:
     """Return E[e^{-zW}] of a positive wait, (m, K)."""
     q, most = steps.ratio[:, None], steps.most[:, None]
     q = np.where(np.abs(q - 1.0) < 1e-7, 1.0 + 1e-7, q)
-    step = _laws(steps, z)[1]
+    step = _left(steps, z)
     with np.errstate(all="ignore"):  # of the two forms the one that cannot overflow is taken
         up, down = np.minimum(q, 1.0) ** most, np.minimum(1.0 / q, 1.0) ** most
         last = step * np.exp(most * np.log(step))
@@ -124,7 +137,7 @@ def behind_full_room(steps: Steps, z: Complexes) -> Complexes:
     """
     chance = steps.chance[:, None]
     usual = 1.0 - chance + chance * steps_transform(steps, z)
-    return np.asarray(_laws(steps, z)[0] ** steps.most[:, None] / usual)
+    return np.asarray(_usual(steps, z) ** steps.most[:, None] / usual)
 
 
 def longer_behind(steps: Steps) -> Floats:

@@ -61,7 +61,9 @@ class Visits(NamedTuple):
     """(3, n) moments of the classes' mixed service time at every service."""
     stopped: Floats
     standstill: Floats
-    """As `Steps` has them."""
+    """As `Steps` has them, also where nobody waits inside."""
+    step: Floats
+    """Mean time in which a line at the service moves on by one, in T."""
 
     @property
     def classes(self) -> int:
@@ -116,7 +118,7 @@ def visit_laws(compiled: CompiledNetwork, measures: Measures) -> Visits:
     chance = np.where(wait > 0.0, np.where(chance > 0.0, chance, 1.0), 0.0)
     mean = ratio(wait, chance)
     share = ratio(done, np.broadcast_to(done.sum(axis=1, keepdims=True), shape))
-    stopped, standstill = standstills(compiled, measures)
+    stopped, standstill, step = standstills(compiled, measures)
     kind, first, second, lines = _shapes(compiled, measures, chance, mean, stopped, standstill)
     visits = Visits(
         compiled,
@@ -131,6 +133,7 @@ def visit_laws(compiled: CompiledNetwork, measures: Measures) -> Visits:
         _mixture(compiled, share),
         np.repeat(stopped, shape[1]),
         np.repeat(standstill, shape[1]),
+        np.repeat(step, shape[1]),
     )
     return visits._replace(square=_second_moments(visits))
 
@@ -225,7 +228,7 @@ def _ranked_wait(visits: Visits, rows: Integers, z: Complexes) -> Complexes:
     return np.asarray((1.0 - upto) * period / (1.0 - upto * period))
 
 
-def _line(visits: Visits, rows: Integers) -> Steps:
+def bounded_lines(visits: Visits, rows: Integers) -> Steps:
     """Return the bounded lines at these states."""
     return Steps(
         visits.first[rows], visits.second[rows], visits.chance[rows], visits.mean[rows],
@@ -234,7 +237,7 @@ def _line(visits: Visits, rows: Integers) -> Steps:
 
 
 def _steps(visits: Visits, rows: Integers, z: Complexes) -> Complexes:
-    return steps_transform(_line(visits, rows), z)
+    return steps_transform(bounded_lines(visits, rows), z)
 
 
 def last_in_line(visits: Visits, points: Complexes) -> Complexes:
@@ -246,7 +249,7 @@ def last_in_line(visits: Visits, points: Complexes) -> Complexes:
     out = np.ones((visits.kind.size, z.size), dtype=np.complex128)
     rows = np.flatnonzero(visits.kind == STEPS)
     if rows.size:
-        out[rows] = behind_full_room(_line(visits, rows), z)
+        out[rows] = behind_full_room(bounded_lines(visits, rows), z)
     return out
 
 
@@ -255,7 +258,7 @@ def longer_for_last(visits: Visits) -> Floats:
     out = np.zeros(visits.kind.size)
     rows = np.flatnonzero(visits.kind == STEPS)
     if rows.size:
-        out[rows] = longer_behind(_line(visits, rows))
+        out[rows] = longer_behind(bounded_lines(visits, rows))
     return out
 
 
