@@ -130,6 +130,7 @@ def solved_in(network: CompiledNetwork, mode: str) -> tuple[Measures, Task]:
 
 
 FLOOR = "its traffic equations"
+SERVICES_OF = "services of 1 to 5 servers, without waiting rooms"
 BY_SERVICES, BY_SERVERS = (50, 200, 1_000, 5_000), (1, 5, 10, 20, 40, 60)
 SPECS = [
     Spec(
@@ -140,7 +141,7 @@ SPECS = [
         Spec(
             f"{name}, two classes, by services", "solve", solving(mode, (1, 5)),
             lambda size: floor(size, (1, 5)), FLOOR, BY_SERVICES,
-            "services of 1 to 5 servers, without waiting rooms",
+            SERVICES_OF,
         )
         for name, mode in (("blocking compressed", COMPRESSED), ("blocking in full", FULL))
     ),
@@ -154,7 +155,7 @@ SPECS = [
     ),
     Spec(
         "blocking compressed, a large network", "solve", solving(COMPRESSED, (1, 5)),
-        sizes=(50, 100_000),
+        lambda size: floor(size, (1, 5)), FLOOR, (50, 100_000), SERVICES_OF,
     ),
     Spec("blocking compressed, 1 to 5 servers", "find", finding, sizes=(50, 1_000, 10_000)),
     Spec(
