@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks.registry import NoAnswer, Prepare, Spec, Task
 from flownet.constraint.find import find_constraint
 from flownet.kernels.blocking_full import COMPRESSED, FULL, MODES, ready_blocking, solve_blocking
+from flownet.kernels.change import with_service_rate
 from flownet.kernels.compiled import CompiledNetwork, Measures
 from flownet.kernels.simulation import simulate_once
 from flownet.kernels.traffic import solve_flows, solve_traffic
@@ -84,10 +85,22 @@ def floor(services: int, servers: tuple[int, int]) -> Task:
 
 
 def again(size: int) -> Task:
-    """Return what solves a neighbour of a solved network from its solution."""
+    """Return what solves a network, all of which is 0.1 % slower, from the old solution."""
     network = ward_network(size, (1, 5))
+    return from_solution(
+        network, network._replace(service_time=np.ascontiguousarray(network.service_time * 1.001))
+    )
+
+
+def one_changed(size: int) -> Task:
+    """Return what solves a network, one service of which is 1 % slower, from the old solution."""
+    network = ward_network(size, (1, 5))
+    return from_solution(network, with_service_rate(network, size // 2, 1.0 / 1.01))
+
+
+def from_solution(network: CompiledNetwork, near: CompiledNetwork) -> Task:
+    """Return what solves a neighbour of a network from its solution."""
     rest = ready_blocking(network, solve_blocking(network, mode=COMPRESSED)).rest
-    near = network._replace(service_time=np.ascontiguousarray(network.service_time * 1.001))
 
     def task() -> None:
         solve_blocking(near, mode=COMPRESSED, start=rest)
@@ -161,5 +174,9 @@ SPECS = [
     Spec(
         "blocking compressed, from a neighbour's solution", "solve", again,
         solving(COMPRESSED, (1, 5)), peer_name="from nothing", sizes=(20, 50),
+    ),
+    Spec(
+        "blocking compressed, a neighbour with one service changed", "solve", one_changed,
+        solving(COMPRESSED, (1, 5)), peer_name="from nothing", sizes=(50, 500, 5_000),
     ),
 ]  # fmt: skip

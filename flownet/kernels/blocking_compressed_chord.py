@@ -32,10 +32,20 @@ class Chord:
     """Images need to be no better than this part of what the last step changed."""
 
     def __init__(self, inverse: Floats) -> None:
-        self.inverse = inverse
+        self.start = inverse
+        self.left: list[Floats] = []
+        self.right: list[Floats] = []
+        """What Broyden's updates have added: products of these, pair by pair."""
         self.least, self.since = np.inf, 0
         self.last, self.radius = np.inf, RADIUS
         self.before: tuple[Floats, Floats] | None = None
+
+    @property
+    def inverse(self) -> Floats:
+        """B as it is now."""
+        if not self.left:
+            return self.start
+        return np.asarray(self.start + np.stack(self.left, axis=1) @ np.stack(self.right))
 
     def lost(self, residual: float) -> bool:
         """Tell whether the steps have stopped to come nearer."""
@@ -48,15 +58,20 @@ class Chord:
     def step(self, point: Floats, image: Floats) -> Floats:
         """Return the next point, from the last one and its image."""
         error = image - point
+        step = self.start @ error
+        for left, right in zip(self.left, self.right, strict=True):
+            step += left * float(right @ error)
         if self.before is not None:
-            moved, changed = point - self.before[0], self.before[1] - error
-            shown = self.inverse @ changed
+            moved, shown = point - self.before[0], self.before[1] - step
             along = float(moved @ shown)
             if abs(along) > 1e-3 * float(moved @ moved):
-                row = moved @ self.inverse
-                self.inverse = self.inverse + np.outer((moved - shown) / along, row)
-        self.before = point, error
-        step = self.inverse @ error
+                row = moved @ self.start
+                for left, right in zip(self.left, self.right, strict=True):
+                    row += right * float(moved @ left)
+                self.left.append((moved - shown) / along)
+                self.right.append(row)
+                step = step + self.left[-1] * float(row @ error)
+        self.before = point, step
         longest = float(np.abs(step).max())
         return np.asarray(point + step * min(1.0, self.radius / max(longest, 1e-300)))
 

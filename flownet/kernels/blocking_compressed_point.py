@@ -29,7 +29,8 @@ class Coordinates:
     def begin(self, rest: Floats | None) -> tuple[Floats, Floats, Floats | None]:
         """Return point, drives and slopes (None where there are none) to begin with."""
         size, n = self.size, self.services
-        if rest is None or rest.size not in {size + 3 * n, size + 3 * n + size * size}:
+        fits = rest is not None and rest.size in {size + 3 * n, size + 3 * n + size * size}
+        if rest is None or not fits or not np.isfinite(rest).all():
             return np.zeros(size), np.zeros(3 * n), None
         first = size + 3 * n
         inverse = rest[first:].reshape(size, size) if rest.size > first else None

@@ -19,6 +19,8 @@ from flownet.kernels.compiled import Floats
 
 SEARCH = 60
 """Evaluations at most in the search for the drive."""
+SECANTS, LEAST_SLOPE = 5, 0.05
+"""Steps at most before the root is bracketed, and slopes that they go by, at least."""
 SELDOM = 1e-12
 """Beyond a state of less than this, in proportion, jobs leave a service of few servers as there."""
 ROUNDS, FARTHEST = 60, 1.4
@@ -106,19 +108,33 @@ def _driven(place: Place, a: float, pace: Floats) -> tuple[Chain[float], float]:
 
 
 @njit
-def _search(place: Place, matched: float, begin: float, pace: Floats) -> Chain[float]:
+def _search(
+    place: Place, matched: float, begin: float, pace: Floats, slope: Floats
+) -> Chain[float]:
     """Return the chain at the drive at which what comes from the blocking services is wanted.
 
     Wanted is what their streams would be at the wait that the chain then gives. Where no drive
     reaches that, all their servers work or wait: the chain at the largest drive. The inflow grows
-    with the drive; the root is bracketed from `begin` on, and sought by regula falsi (Illinois), in
-    logarithms, until inflow and what is wanted agree to `matched`, relatively.
+    with the drive. The root is sought from `begin` on by secants, in logarithms, the first with
+    `slope`, of one entry, which is renewed; where they do not close in on it, it is bracketed, and
+    sought by regula falsi (Illinois), until inflow and what is wanted agree to `matched`,
+    relatively.
     """
     if place.blocking <= 0.0 or place.places < 0:
         return evaluate(place, 1.0, pace)
     most = _most(place)
     a = min(begin, most)
     chain, fa = _driven(place, a, pace)
+    for _ in range(SECANTS):
+        b = min(max(a - fa / slope[0], LEAST_DRIVE), most)
+        if abs(fa) <= matched or b == a:
+            break
+        before, last = a, fa
+        a = b
+        chain, fa = _driven(place, a, pace)
+        slope[0] = min(max((fa - last) / (a - before), LEAST_SLOPE), 1.0 / LEAST_SLOPE)
+        if abs(fa) > 0.5 * abs(last):
+            break
     step, b, fb = max(2.0 * abs(fa), 1e-9), a, fa
     while fb < -matched and b < most:
         a, fa = b, fb
@@ -167,15 +183,18 @@ def _reached(place: Place, rate: Floats) -> int:
 
 
 @njit
-def solve_chain(place: Place, matched: float) -> Chain[float]:
+def solve_chain(place: Place, matched: float, slope: Floats) -> Chain[float]:
     """Return the chain at its drive; of a service with few servers, with those blocked counted.
+
+    `slope`, of one entry, is a guess of how the inflow grows with the drive (in logarithms), and
+    afterwards what it was last.
 
     How fast jobs leave that service depends on how they come, hence on the drive: both are found in
     turn, until they and the scales of `paces` change by no more than `matched`; steps are made
     longer by what the last one showed (Anderson 1965, of depth one).
     """
     if not counted(place):
-        return _search(place, matched, place.start, np.empty(0))
+        return _search(place, matched, place.start, np.empty(0), slope)
     inside = inside_share(place)
     rate = np.empty(top_state(place, inside) + 1)
     giving_up = np.empty(rate.size)
@@ -195,7 +214,7 @@ def solve_chain(place: Place, matched: float) -> Chain[float]:
             top = _reached(place, rate)
         few, better = paces(place, rate[: top + 1], giving_up, scales)
         pace[: top + 1], pace[top + 1 :] = few, few[top]
-        chain = _search(place, matched, point[2], pace)
+        chain = _search(place, matched, point[2], pace, slope)
         error[0], error[1] = np.log(better.often) - point[0], np.log(better.fast) - point[1]
         error[2] = chain.drive - point[2] if place.blocking > 0.0 else 0.0
         if np.abs(error).max() <= matched:

@@ -55,6 +55,8 @@ class Kept(NamedTuple):
     """(n, FIELDS) of `Chain`."""
     matched: Floats
     """(n,) how well inflows agree with what is wanted; inf where nothing is kept."""
+    slope: Floats
+    """(n,) of the inflow by the drive, as last seen."""
 
 
 def nothing_kept(layout: Layout) -> Kept:
@@ -62,7 +64,8 @@ def nothing_kept(layout: Layout) -> Kept:
     n = layout.stay.size
     first = np.arange(n + 1) * OWN + layout.first_above * PER_PAIR
     numbers = np.zeros(int(first[-1]))
-    return Kept(first, numbers, numbers.copy(), np.tile(np.array(IDLE), (n, 1)), np.full(n, np.inf))
+    figures = np.tile(np.array(IDLE), (n, 1))
+    return Kept(first, numbers, numbers.copy(), figures, np.full(n, np.inf), np.ones(n))
 
 
 class Swept(NamedTuple):
@@ -135,7 +138,8 @@ def _sweep_part(
             look_ahead(given, wait, met, ahead, j)
             changed = _changed(given, state, wait, held, ahead, kept, j, slight)
             if changed or kept.matched[j] > matched:
-                chain = solve_chain(place_of(given, state, wait, held, ahead, j), matched)
+                place = place_of(given, state, wait, held, ahead, j)
+                chain = solve_chain(place, matched, kept.slope[j : j + 1])
                 for k in range(FIELDS):
                     kept.figures[j, k] = chain[k]
                 kept.matched[j] = matched

@@ -122,6 +122,15 @@ def test_slopes_of_another_network_do_no_harm():
     assert found.number_blocked == pytest.approx(anew.number_blocked, rel=1e-6, abs=1e-8)
 
 
+def test_a_start_that_is_no_number_counts_as_none():
+    """A row of a sweep that has no answer hands none on to the next."""
+    urgent = compile_network(fn.example("urgent_care")).arrays
+    anew = solve_compressed(urgent)
+    found = solve_compressed(urgent, start=np.full(anew.rest.size, np.nan))
+    assert found.status == 0
+    assert (found.number_blocked == anew.number_blocked).all()
+
+
 @pytest.mark.parametrize("places", [20, 26, 32, 38])
 def test_a_network_held_up_at_its_end_has_a_steady_state(places):
     """Half of all that comes to urgent care is lost where home care has half its places."""
