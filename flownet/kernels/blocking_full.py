@@ -76,8 +76,11 @@ JUDGED, WORTHWHILE = 8, (0.3, 0.8, 0.9, 0.9)
 """Sweeps after which the changes have fallen to such a share, or the next pace is taken."""
 MOST_STALLS = 6
 """Times in a row that they have not, before it is given up."""
-MOST_PARTS, QUICK_STATES = 24, 5_000
-"""Of a network that is solved in full without being asked to, and of each of its parts."""
+MOST_PARTS, QUICK_STATES, QUICK_IN_ALL = 24, 5_000, 60_000
+"""Of a network that is solved in full without being asked to: parts, states of each, and of all
+where there are more parts or some that count together."""
+QUICK_ROUTES, QUICK_SWEEPS = 300, 300
+"""Of the same: routes between its services, and sweeps until it is left to the other mode."""
 APART = 0.02
 """Parts that see a service held, or with a free place, so differently have come to no answer."""
 APART_POOLED = 0.06
@@ -170,9 +173,8 @@ def solve_blocking(
     if not ranked and (mode == COMPRESSED or full_reasons(compiled)):
         return _compressed(compiled, tolerance, max_sweeps, start)
     fine = FINE if tolerance is None else max(tolerance, FINEST)
-    most, states = (MOST_PARTS, QUICK_STATES) if mode is None else (math.inf, MOST_STATES)
     found = solve_full(
-        compiled, tolerance=fine, max_sweeps=max_sweeps, most=most, states=states, begin=start
+        compiled, tolerance=fine, max_sweeps=max_sweeps, quick=mode is None, begin=start
     )
     if found is None or found.status != CONVERGED:
         if ranked:
@@ -201,11 +203,10 @@ def solve_full(
     *,
     tolerance: float,
     max_sweeps: int,
-    most: float = math.inf,
-    states: int = MOST_STATES,
+    quick: bool = False,
     begin: Floats | None = None,
 ) -> Measures | None:
-    """Return the measures by at most so many parts and states, None where they cannot be had.
+    """Return the measures, None where they cannot be had, or not quickly where they must be.
 
     Where only one line has no limit, it is solved with all the rest as its environment. Elsewhere a
     service whose queue grows is taken to have one that never ends, and all is solved again. Where
@@ -213,16 +214,18 @@ def solve_full(
     network, and there is no answer either.
     """
     layout = lay_out(compiled)
+    max_sweeps = min(max_sweeps, QUICK_SWEEPS) if quick else max_sweeps
     start, standing = settle(compiled, layout, ROUGHLY, max_sweeps, begin)
     if standing[0] != BROKEN:
         fine = max(tolerance, FINEST_LINE)
+        states = QUICK_STATES if quick else MOST_STATES
         applies, found = solve_around(compiled, layout, start, fine, max_sweeps, states)
         if applies:
             return None if found is None else measures_of(*found, fine, start.rest)
     saturated: Booleans = np.zeros(compiled.servers.size, dtype=np.bool_)
     place = {int(s): k for k, s in enumerate(layout.order)}
     while standing[0] != BROKEN:
-        problem, tables = take_apart(compiled, layout, start, saturated, most, states)
+        problem, tables = take_apart(compiled, layout, start, saturated, quick=quick)
         if problem is None or tables is None:
             return None
         rest = iterate(problem, start.accepted, tables, tolerance, max_sweeps)
@@ -282,19 +285,22 @@ def take_apart(
     layout: Layout,
     start: Settled,
     saturated: Booleans,
-    most: float = math.inf,
-    states: int = MOST_STATES,
+    *,
+    quick: bool = False,
 ) -> tuple[Problem | None, Tables | None]:
     """Return the parts and first tables, from the compressed mode; None where they are too large.
 
     A service that is `saturated` has a queue that never ends.
     """
+    states = QUICK_STATES if quick else MOST_STATES
     given = gather(compiled, layout, start.flows)
     free, lost = given.free, given.lost
     for _ in range(2):  # which routes there are does not depend on what comes besides
         graph = graph_of(compiled, layout, start.flows, free, lost, start.chains, saturated)
         streams = streams_of(graph, layout, start.flows, given)
         free, lost = streams.free, streams.lost
+    if quick and graph.start.size > QUICK_ROUTES:
+        return None, None
     sets = choose_parts(compiled, graph, BUDGET)
     chains = start.chains
     many = min(float(np.clip(POOLED / max(len(sets), 1), *EACH)), states)
@@ -306,7 +312,9 @@ def take_apart(
     sizes = [
         states_of(compiled, graph, part, pool or ()) for part, pool in zip(sets, pools, strict=True)
     ]
-    if len(sets) > most or max(sizes, default=0.0) > states or sum(sizes) > MOST_IN_ALL:
+    few = len(sets) <= MOST_PARTS and not any(pools)
+    in_all = MOST_IN_ALL if few or not quick else QUICK_IN_ALL
+    if max(sizes, default=0.0) > states or sum(sizes) > in_all:
         return None, None
     pieces = build_pieces(
         compiled, layout, graph, sets, pools, math.inf if ranked else 2.0 * many, states

@@ -65,3 +65,33 @@ def test_lines_before_servers_blocked_for_long_are_told_in_compressed(slow, told
         line_ahead = load**2 * (1.0 + 2.0) / 2.0 / (1.0 - load)
         row = solution.services.loc["ward"]
         assert row["number_blocked"] + row["number_waiting"] < line_ahead
+
+
+def growing_stays(services, share):
+    """Return single servers in a row, of which each passes a share on and takes as much longer."""
+    rows = [
+        {"name": f"s{i}", "servers": 1, "waiting_room": 0, "service_time": 0.5 / share**i}
+        for i in range(services)
+    ]
+    rows[0]["external_arrival_rate"] = 1.0
+    routes = [
+        {"from": f"s{i}", "to": f"s{i + 1}", "routing_probability": share}
+        for i in range(services - 1)
+    ]
+    return fn.Network.from_dict(
+        {"network": {"time_unit": "hour"}, "services": rows, "routes": routes}
+    )
+
+
+def test_fast_services_before_ever_slower_ones_are_warned_of_in_the_compressed_mode():
+    """Its throughput is further from a simulation than that of the full mode, which is not."""
+    network = growing_stays(11, 0.5)
+    rough = fn.solve(network, "blocking", mode="compressed")
+    fine = fn.solve(network, "blocking", mode="full")
+    truth = fn.simulate(network, horizon=1e6, seed=3).system["throughput"]
+    assert fine.system["throughput"] == pytest.approx(truth, rel=0.02)
+    assert abs(rough.system["throughput"] / truth - 1.0) > 0.05
+    assert any("stays differ up to" in line for line in rough.warnings)
+    assert not any("stays differ up to" in line for line in fine.warnings)
+    alike = fn.solve(growing_stays(11, 1.0), "blocking", mode="compressed")
+    assert not any("stays differ up to" in line for line in alike.warnings)
