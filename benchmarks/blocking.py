@@ -148,13 +148,13 @@ BY_SERVICES, BY_SERVERS = (50, 200, 1_000, 5_000), (1, 5, 10, 20, 40, 60)
 SPECS = [
     Spec(
         "blocking in full, 1 to 5 servers", "solve", solving(FULL, (1, 5)), simulating,
-        peer_name="simulation of two million visits", sizes=(10, 50),
+        peer_name="simulation of two million visits", sizes=(5, 10, 50),
     ),
     *(
         Spec(
             f"{name}, two classes, by services", "solve", solving(mode, (1, 5)),
             lambda size: floor(size, (1, 5)), FLOOR, BY_SERVICES,
-            SERVICES_OF,
+            SERVICES_OF, smoke=mode == COMPRESSED,
         )
         for name, mode in (("blocking compressed", COMPRESSED), ("blocking in full", FULL))
     ),
@@ -163,6 +163,7 @@ SPECS = [
             f"{name}, two classes, by servers", "solve", wide(mode),
             lambda size: floor(SERVICES, (size, size)), FLOOR, BY_SERVERS,
             f"servers at each of {SERVICES} services, without waiting rooms",
+            smoke=mode == COMPRESSED,
         )
         for name, mode in (("blocking compressed", COMPRESSED), ("blocking in full", FULL))
     ),

@@ -22,8 +22,8 @@ from flownet.kernels.simulation import SimulationRun, simulate_once
 SERVERS = (1, 5)
 FIRST, FINER, LONGEST = 500.0, 5.0, 2e6
 """Mean times between arrivals: of the first run, and at most; how much finer the truth is."""
-RUNS, ROUNDS = 12, 4
-"""Short runs whose error is measured, and how often their length is set anew."""
+RUNS, ROUNDS, CLOSE = 16, 6, 0.1
+"""Short runs whose error is measured, how often their length is set, and how near is enough."""
 WARMING = 200.0
 """Mean times between arrivals that no run counts; services stay for about one of them."""
 
@@ -72,13 +72,12 @@ def _truth(network: CompiledNetwork, answer: Floats) -> tuple[Floats, float, flo
 def _as_long(network: CompiledNetwork, truth: Floats, error: float) -> tuple[float, float]:
     """Return for how long to simulate to err as much, and how much several such runs err."""
     length, found = FIRST, 0.0
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         runs = run_all(lambda seed, n=length: _run(network, n, seed), range(2, 2 + RUNS)).answers
         found = _off(np.array([_mean(run) - truth for run in runs]))
-        wanted = length * (found / error) ** 2
-        if abs(found / error - 1.0) < 0.1:
+        if abs(found / error - 1.0) < CLOSE or number == ROUNDS - 1:
             break
-        length = min(max(wanted, 1.0), LONGEST)
+        length = min(max(length * (found / error) ** 2, 1.0), LONGEST)
     return length, found
 
 
@@ -114,7 +113,7 @@ def _spec(name: str, mode: str) -> Spec:
     method, simulator = equally_wrong(mode)
     return Spec(
         f"{name}, against simulation", "solve", method, simulator,
-        "simulation, as wrong about P(blocked)", (10, 50), "services",
+        "simulation, as wrong about P(blocked)", (5, 10, 50), "services",
     )  # fmt: skip
 
 

@@ -42,6 +42,9 @@ class Spec:
         From small to large; the smoke run takes the first only.
     size_name : str
         What the sizes count; specs of one name share a panel of the picture.
+    smoke : bool
+        Whether the smoke run takes it: not where its smallest size is long, and another spec runs
+        the same code on less.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Spec:
     peer_name: str = ""
     sizes: tuple[int, ...] = (1,)
     size_name: str = "size"
+    smoke: bool = True
 
 
 @dataclass(frozen=True)

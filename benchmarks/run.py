@@ -68,7 +68,7 @@ def measure(spec: Spec, size: int, *, smoke: bool) -> Measurement:
 def measure_all(chosen: list[Spec], *, smoke: bool) -> tuple[list[Measurement], list[str]]:
     """Measure each at all its sizes, or its smallest; return what had no answer apart."""
     measurements, without = [], []
-    for spec in chosen:
+    for spec in (spec for spec in chosen if spec.smoke or not smoke):
         for size in spec.sizes[:1] if smoke else spec.sizes:
             try:
                 measurements.append(measure(spec, size, smoke=smoke))
