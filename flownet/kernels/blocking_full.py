@@ -122,7 +122,7 @@ def solve_blocking(
     compiled : CompiledNetwork
         Whole servers and places; first come, first served.
     mode : str, optional
-        'full', 'compressed', or by default full where there are few parts.
+        'full', 'compressed', or by default full where its parts have few states.
     tolerance : float, optional
         Largest change in a sweep, of the probabilities of a part and of the shares admitted, at
         which it stops; by default 1e-10 in the full mode, and what `solve_compressed` has. Smaller

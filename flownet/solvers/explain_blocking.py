@@ -140,7 +140,7 @@ def fast_before_slow(solution: Solution) -> list[str]:
         f"{np.unique(upper[chosen]).size} services are blocked more than {SPELLS:.0%} of the time, "
         f"by services whose stays differ up to {figure(float(stays.max() / stays.min()))}-fold: "
         "short and long blockages are alike to the compressed mode of the method, and the "
-        "throughput that it shows for such networks of few servers each is 5 to 25 % too high "
+        "throughput that it shows for such networks of few servers each is 5 to 30 % too high "
         "(docs/accuracy.md, 'blocking, large'); mode='full' is within 5 % where it answers, or "
         "simulate it"
     ]
