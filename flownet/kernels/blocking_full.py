@@ -70,7 +70,12 @@ POOLED, EACH = 120_000.0, (3_000.0, 40_000.0)
 together."""
 FIRMLY = 0.01
 """A part is solved in each sweep to this part of what the last sweep changed."""
-PACES = (Pace(1.0, 1.0, 1.0), Pace(0.3, 0.5, 1.0), Pace(0.3, 0.5, 0.5), Pace(0.2, 0.3, 0.3))
+PACES = (
+    Pace(1.0, 1.0, 1.0, 1.0),
+    Pace(0.3, 0.5, 1.0, 0.2),
+    Pace(0.3, 0.5, 0.5, 0.1),
+    Pace(0.2, 0.3, 0.3, 0.05),
+)
 """One after the other, where the one before does not come to rest."""
 JUDGED, WORTHWHILE = 8, (0.3, 0.8, 0.9, 0.9)
 """Sweeps after which the changes have fallen to such a share, or the next pace is taken."""

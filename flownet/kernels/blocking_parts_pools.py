@@ -40,8 +40,9 @@ def pools_of(
     if states_of(compiled, graph, services) <= few:
         return None
     inside = np.isin(graph.end, services)
-    outward = graph.blocks & np.isin(graph.start, services) & ~inside
-    pools = [[int(a)] for a in np.flatnonzero(outward)]
+    outward = np.flatnonzero(graph.blocks & np.isin(graph.start, services) & ~inside)
+    alike = np.lexsort((graph.rank[graph.end[outward]], graph.rank[graph.start[outward]]))
+    pools = [[int(a)] for a in outward[alike]]
     often, long = streams.flow * chains.found_full[graph.end], chains.wait[graph.end]
     n = streams.leaves.size
     sent = np.maximum(np.bincount(graph.start, streams.flow, n), 1e-300)
@@ -57,10 +58,18 @@ def pools_of(
 
     while (size := states_of(compiled, graph, services, pools)) > few:
         pairs = combinations(range(len(pools)), 2)
-        least, k, h = min(
-            ((lost(pools[k], pools[h]), k, h) for k, h in pairs), default=(math.inf, 0, 0)
+        step, k, h = min(
+            ((_rounded(lost(pools[k], pools[h])), k, h) for k, h in pairs), default=(math.inf, 0, 0)
         )
-        if least == math.inf or (least > MOST_LOST and size <= most):
+        if step == math.inf or (step > _rounded(MOST_LOST) and size <= most):
             break
         pools[k] = sorted(pools[k] + pools.pop(h))
     return [pool for pool in pools if len(pool) > 1]
+
+
+def _rounded(lost: float) -> float:
+    """Return the logarithm to a quarter: a little more of it is no reason for another choice.
+
+    Networks that differ little are compared, and so should have the same parts.
+    """
+    return lost if lost == math.inf else round(4.0 * math.log(max(lost, 1e-9)))

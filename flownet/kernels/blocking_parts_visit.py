@@ -24,8 +24,6 @@ INNER = 30
 """Gauss-Seidel sweeps at most each time that a part is visited."""
 MOST_FACTORED = 2_500
 """States of a part that is solved by factors where these sweeps do not settle it."""
-LEAST_GROWTH = 0.2
-"""Of a stream with its scale, as taken: where nearly none can enter its scale would jump."""
 SMALLEST_SCALE, LARGEST_SCALE = 0.05, 20.0
 """Of the streams that other parts say that they send."""
 
@@ -38,6 +36,9 @@ class Pace(NamedTuple):
     scale: float
     """Of the scales of the streams, in logarithms."""
     tables: float
+    growth: float
+    """Least growth of a stream with its scale, as taken: 1 for steps as if all could enter, less
+    for those of Newton where few can, whose scale would jump else."""
 
 
 def visit(
@@ -55,7 +56,7 @@ def visit(
     change = float(np.abs(piece.p - before).sum()) / pace.tables
     if last > enough:  # not at rest: it may swing and look the same after each visit
         change = max(change, last)
-    change = max(change, _scale(piece, rates, streams, pace.scale))
+    change = max(change, _scale(piece, rates, streams, pace))
     weight = closed(space, rates, piece.close)
     for task in piece.tasks:
         a, k, key = task.key[0], task.route, task.key
@@ -86,18 +87,20 @@ def _settle(piece: Piece, rates: Floats, enough: float) -> float:
     return float(relax(part, space, rates, piece.close, piece.p, 1, enough)[0])
 
 
-def _scale(piece: Piece, rates: Floats, streams: Streams, pace: float) -> float:
+def _scale(piece: Piece, rates: Floats, streams: Streams, pace: Pace) -> float:
     """Bring the streams that come nearer to the flows, and return how much they should change."""
     change = 0.0
     for number, (keys, events, target, _) in enumerate(piece.inlets):
         wanted = sum(streams.flow[a] for a, _ in keys)
         actual = float(rates[events] @ piece.p[piece.space.source[events]])
-        grows = elasticity(piece.space, target, rates, piece.p, events)
-        step = (wanted / max(actual, 1e-300)) ** (1.0 / max(grows, LEAST_GROWTH))
+        grows = pace.growth
+        if grows < 1.0:
+            grows = max(elasticity(piece.space, target, rates, piece.p, events), grows)
+        step = (wanted / max(actual, 1e-300)) ** (1.0 / grows)
         step = np.clip(step, 0.5, 2.0)
         before = piece.scale[number]
         change = max(change, abs(np.clip(before * step, SMALLEST_SCALE, LARGEST_SCALE) - before))
-        piece.scale[number] = np.clip(before * step**pace, SMALLEST_SCALE, LARGEST_SCALE)
+        piece.scale[number] = np.clip(before * step**pace.scale, SMALLEST_SCALE, LARGEST_SCALE)
     return change
 
 
