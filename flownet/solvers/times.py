@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,8 +97,12 @@ class TimeInSystem:
         ParameterError
             Where a probability is out of its range.
         """
-        if not all(0.0 < p < 1.0 for p in probabilities):
-            raise ParameterError([Fault("quantiles", "probabilities", "", "lie above 0, below 1")])
+        wrong = [p for p in probabilities if not _between(p, 1.0)]
+        if wrong:
+            value = ", ".join(map(repr, wrong))
+            raise ParameterError(
+                [Fault("quantiles", "probabilities", value, "must lie above 0 and below 1")]
+            )
         asked = np.array(probabilities, dtype=np.float64)
         found = np.full((len(self._rows), asked.size), np.nan)
         stable = ~self._endless
@@ -259,15 +264,19 @@ class TimeInSystem:
         return html_of_text(repr(self))
 
 
+def _between(value: object, most: float) -> bool:
+    """Tell whether it is a number above 0 and below `most`."""
+    return isinstance(value, Real) and 0.0 < float(value) < most
+
+
 def _checked(times: float | Iterable[float]) -> Floats:
     """Return the times as an array; refuse what is out of range."""
     several = list(times) if isinstance(times, Iterable) else [times]
-    asked = np.array(several, dtype=np.float64)
-    wrong = [float(time) for time in asked if not 0.0 < time < math.inf]
-    if wrong or asked.size == 0:
-        value = ", ".join(f"{time:g}" for time in wrong) or "none"
+    wrong = [each for each in several if not _between(each, math.inf)]
+    if wrong or not several:
+        value = ", ".join(map(repr, wrong)) or "none"
         raise ParameterError([Fault("within", "times", value, "must be finite times above 0")])
-    return asked
+    return np.array(several, dtype=np.float64)
 
 
 def time_in_system(

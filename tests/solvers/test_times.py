@@ -123,11 +123,12 @@ def test_time_outside_counts_where_it_is_asked_for():
 
 def test_impossible_questions_are_refused():
     solution = fn.solve(network(desk()))
-    for wrong in ([0.0], [-1.0], [math.inf], [math.nan], []):
+    for wrong in ([0.0], [-1.0], [math.inf], [math.nan], [], "four", ["four"]):
         with pytest.raises(ParameterError, match="above 0"):
             solution.within(wrong)
-    with pytest.raises(ParameterError, match="above 0, below 1"):
-        solution.quantiles([1.0])
+    for share in (1.0, math.nan, "half"):
+        with pytest.raises(ParameterError, match="above 0 and below 1"):
+            solution.quantiles([share])
     with pytest.raises(UnknownNameError, match="desk"):
         solution.time_in_system("dask")
     with pytest.raises(UnknownNameError, match="not in the network"):
