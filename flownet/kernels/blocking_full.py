@@ -307,20 +307,17 @@ def take_apart(
     if quick and graph.start.size > QUICK_ROUTES:
         return None, None
     sets = choose_parts(compiled, graph, BUDGET)
-    chains = start.chains
     many = min(float(np.clip(POOLED / max(len(sets), 1), *EACH)), states)
     ranked = bool(ranked_doors(compiled).any())  # which those counted together would not follow
-    pools = [
-        None if ranked else pools_of(compiled, graph, chains, streams, part, many, states)
-        for part in sets
-    ]
-    sizes = [
-        states_of(compiled, graph, part, pool or ()) for part, pool in zip(sets, pools, strict=True)
-    ]
-    few = len(sets) <= MOST_PARTS and not any(pools)
-    in_all = MOST_IN_ALL if few or not quick else QUICK_IN_ALL
-    if max(sizes, default=0.0) > states or sum(sizes) > in_all:
-        return None, None
+    pools: list[list[list[int]] | None] = []
+    in_all, joined = 0.0, len(sets) > MOST_PARTS
+    for part in sets:
+        pool = pools_of(compiled, graph, start.chains, streams, part, many, states)
+        pools.append(None if ranked else pool)
+        size = states_of(compiled, graph, part, pools[-1] or ())
+        in_all, joined = in_all + size, joined or bool(pools[-1])
+        if size > states or in_all > (QUICK_IN_ALL if quick and joined else MOST_IN_ALL):
+            return None, None
     pieces = build_pieces(
         compiled, layout, graph, sets, pools, math.inf if ranked else 2.0 * many, states
     )
