@@ -11,7 +11,7 @@ from flownet.kernels.blocking_compressed_flows import Accepted, Flows, Layout, l
 from flownet.kernels.blocking_compressed_inputs import Given, State, gather
 from flownet.kernels.blocking_compressed_measures import Settled, to_measures
 from flownet.kernels.blocking_compressed_place import Chain
-from flownet.kernels.blocking_compressed_streams import falls, line_factors, standing_spells
+from flownet.kernels.blocking_compressed_streams import falls
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
     WAIT_OUTSIDE,
@@ -49,16 +49,15 @@ def point_of(compiled: CompiledNetwork, measures: Measures) -> Point | None:
     settled, standing = settle(compiled, layout, SHARP, 1000, measures.rest)
     if standing[0] != 0:
         return None
-    factors = line_factors(compiled, layout, settled.flows, settled.held, settled.chains)
-    again = to_measures(compiled, layout, settled, factors, standing)
+    again = to_measures(compiled, layout, settled, standing)
     for name in ("number_waiting", "number_blocked", "number_outside", "throughput"):
         here, there = getattr(again, name), getattr(measures, name)
         if np.abs(here - there).max() > SAME * max(1.0, float(np.abs(there).max())):
             return None
     flows, chains = settled.flows, settled.chains
-    varying = standing_spells(compiled, layout, flows, chains)
-    met, starts = chains.found_full.copy(), (chains.often, chains.fast, chains.drive)
-    state = State(chains.wait.copy(), falls(layout, flows, chains), *varying, met, *starts)
+    met = chains.found_full.copy(), chains.first.copy()
+    fall = falls(layout, flows, chains)
+    state = State(chains.wait.copy(), fall, *met, chains.fast, chains.drive)
     given = _writable(gather(compiled, layout, flows))
     accepted: Accepted = settled.accepted
     refuses = layout.finite & (compiled.when_full != BLOCKED_AFTER_SERVICE)

@@ -12,24 +12,28 @@ from flownet.kernels.adjoint_blocking_pairs import add_pairs
 from flownet.kernels.adjoint_blocking_point import Point
 from flownet.kernels.adjoint_system import Relations
 from flownet.kernels.blocking_compressed_flows import with_times
-from flownet.kernels.blocking_compressed_inputs import Ahead, State, look_ahead
+from flownet.kernels.blocking_compressed_inputs import (
+    Ahead,
+    State,
+    alone,
+    look_ahead,
+    nothing_ahead,
+)
 from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
 
 FIGURES = (
     "busy", "waiting", "blocked", "outside", "vacant", "inflow", "found_full", "wait", "number",
-    "variance", "smoothing", "coming", "blocked_variance", "served",
+    "variance", "smoothing", "coming", "first", "served",
 )  # fmt: skip
 
 
 STAGES = (
     ("inside", "done"),
     ("total", "admitted", "flow", "work", "scv", "passes"),
-    ("chance", "free", "lost", "base"),
+    ("chance", "free", "lost", "base", "into"),
     ("room",),
     ("held", "wait", *(name for name in FIGURES if name != "wait")),
-    ("fall", "slow", "fast", "long"),
-    ("every", "speed"),
-    ("deviation", "slowness", "factor"),
+    ("fall", "alone"),
 )
 """A sweep: flows from upstream to downstream, then chains from downstream to upstream."""
 
@@ -60,9 +64,9 @@ def slopes_of_stations(point: Point) -> Slopes:
     by_pair = np.zeros((up.size, st.PER_PAIR, st.OUTPUTS))
     other = np.zeros((int(others.sum()), st.OUTPUTS))
     state = State(*(np.array(part) for part in point.state))
-    ahead = Ahead(np.zeros(n), np.zeros(n), np.ones(n))
+    ahead = nothing_ahead(n)
     for j in range(n):
-        look_ahead(given, state.wait, state.met, ahead, j)
+        look_ahead(given, state.wait, state.met, state.first, ahead, j)
     st.station_slopes(given, state, point.settled.held.copy(), ahead, own, by_pair, other)
     return Slopes(own, by_pair, other, ahead, down[pair[others]], link[others])
 
@@ -72,9 +76,8 @@ def relations_of(point: Point, slopes: Slopes) -> Relations:
     n, classes = point.flows.done.shape
     p = point.layout.upper.size
     by_service = ("work", "scv", "passes", "base", "held", "free", "lost", "admitted", "room",
-                  "total", "deviation", "slowness", "meets", "onward", "same",
-                  "every", "speed", "factor")  # fmt: skip
-    by_pair = ("flow", "chance", "fall", "slow", "fast", "long")
+                  "total", "into", "meets", "onward", "mine", "same")  # fmt: skip
+    by_pair = ("flow", "chance", "fall", "alone")
     sizes = {"inside": n * classes, "done": n * classes}
     sizes |= dict.fromkeys(by_service, n) | dict.fromkeys(by_pair, p)
     relations = Relations(sizes | dict.fromkeys(FIGURES, n))
@@ -194,22 +197,41 @@ def _add_ahead(r: Relations, point: Point, ahead: Ahead) -> None:
     flows, layout, state = point.flows, point.layout, point.state
     services, pairs = np.arange(state.wait.size), np.arange(layout.upper.size)
     up, down, passes = layout.upper, layout.lower, flows.passes
-    r.add("meets", up, "chance", pairs, state.met[down] / passes[up])
-    r.add("meets", up, "found_full", down, flows.chance / passes[up])
+    into = point.given.inflow[down]
+    share = flows.pair / into
+    found = state.met[down], state.first[down], share
+    unseen = np.array([alone(*each) for each in zip(*found, strict=True)])
+    r.add("meets", up, "chance", pairs, unseen / passes[up])
+    r.add("meets", up, "alone", pairs, flows.chance / passes[up])
     r.add("meets", services, "passes", services, -ahead.meets / passes)
-    r.add("onward", up, "chance", pairs, 1.0 / passes[up])
-    r.add("onward", services, "passes", services, -ahead.onward / passes)
-    part = flows.chance * state.wait[down]
+    chance, wait = flows.chance, state.wait[down]
+    part = chance * wait
     every = np.bincount(up, weights=part, minlength=services.size)
+    some = every[up] > 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = np.bincount(up, weights=part**2, minlength=services.size)[up]
+        waiting = np.bincount(up, weights=chance * part, minlength=services.size)[up]
+        by_chance = 2.0 * part / waiting + wait / every[up] - 2.0 * part * wait / squares
+        by_wait = chance**2 / waiting + chance / every[up] - 2.0 * part * chance / squares
+        onward = ahead.onward[up]
+    r.add("onward", up, "chance", pairs, np.where(some, onward * by_chance, 0.0))
+    r.add("onward", up, "wait", down, np.where(some, onward * by_wait, 0.0))
+    r.add("onward", services, "passes", services, -ahead.onward / passes)
+    most = np.where(some, every[up], 1.0)
+    r.add("mine", up, "flow", pairs, np.where(some, part / most / into, 0.0))
+    r.add("mine", up, "into", down, np.where(some, -part / most * share / into, 0.0))
+    differs = np.where(some, (share - ahead.mine[up]) / most, 0.0)
+    r.add("mine", up, "chance", pairs, differs * wait)
+    r.add("mine", up, "wait", down, differs * chance)
     slope = 2.0 * (part / np.maximum(every[up], 1e-300) - ahead.same[up])
-    slope = np.divide(slope, every[up], out=np.zeros_like(slope), where=every[up] > 0)
+    slope = np.divide(slope, every[up], out=np.zeros_like(slope), where=some)
     r.add("same", up, "chance", pairs, slope * state.wait[down])
     r.add("same", up, "wait", down, slope * flows.chance)
 
 
 OWN = (
     "held", "base", "passes", "total", "work", "scv", "free", "lost", "admitted", "wait",
-    "deviation", "slowness", "meets", "onward", "same",
+    "meets", "onward", "mine", "same",
 )  # fmt: skip
 
 PAIR = ("flow", "chance", "fall")

@@ -15,7 +15,6 @@ from flownet.kernels.blocking_compressed_measures import (
     standing_lines,
     steady_servers,
 )
-from flownet.kernels.blocking_compressed_streams import line_factors
 from flownet.kernels.compiled import WAIT_OUTSIDE, Floats
 
 
@@ -42,9 +41,7 @@ def worth_of(point: Point, weights: Weights) -> tuple[dict[str, Floats], Direct]
     p, origin = compiled.route_probability, layout.origin
     blocked = weights.number_blocked.ravel()[origin] * layout.blocks
     held = weights.number_held_in_transfer.ravel()[origin] * compiled.holds_server
-    worth: dict[str, Floats] = {
-        name: np.zeros(n) for name in ("busy", "waiting", "outside", "scv", "factor")
-    }
+    worth: dict[str, Floats] = {name: np.zeros(n) for name in ("busy", "waiting", "outside", "scv")}
     rest = {"done": np.zeros(shape), "inside": np.zeros(shape)}
     worth["wait"] = np.asarray(np.bincount(layout.end, blocked * done[origin] * p, n), np.float64)
     each = blocked * wait[layout.end] * p + held * p * compiled.transfer_delay
@@ -59,7 +56,7 @@ def worth_of(point: Point, weights: Weights) -> tuple[dict[str, Floats], Direct]
     asked = inside * (accept != 1.0) + flows.external * (outer != 1.0)
     worth["vacant"] = ((gone - weights.loss_rate) * asked).sum(axis=1)
     slopes = _waiting_slopes(point, weights)
-    for name in ("busy", "waiting", "outside", "scv", "factor"):
+    for name in ("busy", "waiting", "outside", "scv"):
         worth[name] += slopes[name]
     rest["inside"] += slopes["admitted"] * accept
     external = external + slopes["admitted"] * outer
@@ -81,13 +78,11 @@ def worth_of(point: Point, weights: Weights) -> tuple[dict[str, Floats], Direct]
 def _waiting_slopes(point: Point, weights: Weights) -> dict[str, Floats]:
     """Return how the weighted numbers waiting inside and outside answer a station's figures."""
     chains, flows = point.chains, point.flows
-    factors = line_factors(point.compiled, point.layout, flows, point.settled.held, chains)
     inputs = {
         "busy": chains.busy,
         "waiting": chains.waiting,
         "outside": chains.outside,
         "scv": flows.scv,
-        "factor": factors,
         "admitted": flows.admitted,
         "lines": _lines(point),
     }
@@ -97,10 +92,7 @@ def _waiting_slopes(point: Point, weights: Weights) -> dict[str, Floats]:
 
     def outputs(given: dict[str, Floats]) -> list[Floats]:
         longer = spreads(given["busy"] / servers, steady, given["scv"])
-        factor = given["factor"] * longer
-        inside, outside = standing_lines(
-            given["waiting"], given["outside"], factor, longer, room, lined
-        )
+        inside, outside = standing_lines(given["waiting"], given["outside"], longer, room, lined)
         part = [
             by / np.maximum(by.sum(axis=1, keepdims=True), 1e-300)
             for by in (given["admitted"], given["lines"])

@@ -25,7 +25,7 @@ from flownet.kernels.blocking_compressed_measures import Settled, to_measures
 from flownet.kernels.blocking_compressed_mixing import Mixing
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_point import Coordinates
-from flownet.kernels.blocking_compressed_streams import falls, line_factors, standing_spells
+from flownet.kernels.blocking_compressed_streams import falls
 from flownet.kernels.blocking_compressed_sweep import Kept, nothing_kept, sweep
 from flownet.kernels.compiled import CompiledNetwork, Floats, Measures
 
@@ -76,10 +76,9 @@ def solve_compressed(
     share one list; where those outside alone are too many, the streams that block come to rest.
     What leaves a service that is full now and then is smoother than Poisson: the stream to j falls
     with the number that is there already (`falls`). Servers that are blocked for long leave fewer
-    to work for as long: where many are present, more of them are likely to be blocked
-    (`standing_spells`). Where servers are few, those that are blocked are counted (`paces`). The
-    spread of service times scales all that waits as in M/G/c (Kimura). A line without limit is
-    longer by what blocked times add by coming together (`line_factors`).
+    to work for as long, and behind them lines grow: those that are blocked are followed together
+    with the number that is there (`paces`). The spread of service times scales all that waits as in
+    M/G/c (Kimura).
     A sweep costs time linear in servers and places. A cycle of full services is kept moving by
     exchanges, whose rate is an upper bound only. Servers are held as long as the jobs that leave
     have held them: so no more passes than the servers downstream can do, and where more comes, all
@@ -91,10 +90,8 @@ def solve_compressed(
     Bretthauer, Heese, Pun, Coe (2011), Prod. Oper. Manag. 20:439.
     """
     layout = lay_out(compiled)
-
     settled, standing = settle(compiled, layout, tolerance, max_sweeps, start)
-    factors = line_factors(compiled, layout, settled.flows, settled.held, settled.chains)
-    return _within_servers(compiled, to_measures(compiled, layout, settled, factors, standing))
+    return _within_servers(compiled, to_measures(compiled, layout, settled, standing))
 
 
 def _within_servers(compiled: CompiledNetwork, measures: Measures) -> Measures:
@@ -133,7 +130,7 @@ def settle(
         )
         error = np.abs(seen.image - point)
         residual = float(error.max())
-        drive = np.concatenate([seen.chains.drive, seen.chains.often, seen.chains.fast])
+        drive = np.concatenate([seen.chains.drive, seen.chains.fast])
         sweeps += 1
         if not np.isfinite(residual) or sweeps >= max_sweeps:
             break
@@ -214,9 +211,8 @@ def look(
     given = gather(compiled, layout, flows)
     wait, held, vacant, served, solved = sweep(given, state, kept, matched, slight)
     chains = Chain(*kept.figures.T.copy())
-    varying = standing_spells(compiled, layout, flows, chains)
-    starts = chains.often, chains.fast, chains.drive
-    new = State(wait, falls(layout, flows, chains), *varying, chains.found_full, *starts)
+    met = chains.found_full, chains.first
+    new = State(wait, falls(layout, flows, chains), *met, chains.fast, chains.drive)
     shares = Accepted(np.where(layout.refusing, vacant, 1.0), served)
     return Seen(place.packed(shares, new), accepted, flows, wait, held, chains, int(solved.sum()))
 

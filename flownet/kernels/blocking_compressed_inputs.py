@@ -10,7 +10,6 @@ from flownet.jit import njit
 from flownet.kernels.blocking_compressed_arrivals import MOST_SERVERS, carried
 from flownet.kernels.blocking_compressed_flows import Flows, Layout, transit_by_class
 from flownet.kernels.blocking_compressed_place import Place
-from flownet.kernels.blocking_compressed_spells import FEW, FEWER, MANY
 from flownet.kernels.compiled import Booleans, CompiledNetwork, Floats, Integers
 
 LONGEST_WAIT = 1e9
@@ -34,13 +33,10 @@ class State(NamedTuple):
     """(n,) mean wait for a place, in a server elsewhere."""
     fall: Floats
     """(p,) of `Place`, by pair."""
-    deviation: Floats
-    """(n,) standard deviation of the number of blocked servers, over the servers."""
-    slowness: Floats
-    """(n,) of `Place`."""
     met: Floats
     """(n,) share of those from services that they block who find no place."""
-    often: Floats
+    first: Floats
+    """(n,) share of those who find it full and nobody waiting."""
     fast: Floats
     drive: Floats
     """(n,) where each chain's searches begin; without effect on what it finds."""
@@ -51,7 +47,15 @@ class Ahead(NamedTuple):
 
     meets: Floats
     onward: Floats
+    mine: Floats
     same: Floats
+
+
+@njit
+def nothing_ahead(size: int) -> Ahead:
+    """Return arrays for so many services, before `look_ahead` fills them."""
+    none = np.zeros((3, size))
+    return Ahead(none[0], none[1], none[2], np.ones(size))
 
 
 class Given(NamedTuple):
@@ -63,8 +67,6 @@ class Given(NamedTuple):
     places: Integers
     """(n,) -1 where unlimited."""
     servers: Floats
-    few: Booleans
-    """(n,) the number of blocked servers is followed."""
     base: Floats
     """(n,) mean time that a pass holds a server without any blocking."""
     passes: Floats
@@ -75,6 +77,8 @@ class Given(NamedTuple):
     """(n,) arrives and is turned away where there is no place."""
     admitted: Floats
     """(n,) admitted to a place, returns to the own service left out."""
+    inflow: Floats
+    """(n,) from services that keep their server until there is a place."""
     room: Floats
     """(n,) places to wait in, in front of the servers or outside."""
     done: Floats
@@ -113,13 +117,13 @@ def gather(compiled: CompiledNetwork, layout: Layout, flows: Flows) -> Given:
         chained=layout.chained,
         places=layout.places,
         servers=compiled.servers.copy(),  # may be changed, as the rest: kernels compile once
-        few=(compiled.servers >= 1) & (compiled.servers <= (FEW if n <= MANY else FEWER)),
         base=flows.work / flows.passes,
         passes=flows.passes,
         giving_up=layout.giving_up,
         free=free,
         lost=lost,
         admitted=flows.admitted.sum(axis=1) - loops,
+        inflow=blocking,
         room=np.where(limited, layout.waiting_room + behind, np.inf),
         done=flows.done.sum(axis=1),
         work=flows.work,
@@ -180,18 +184,39 @@ def held_time(given: Given, wait: Floats, j: int) -> float:
 
 
 @njit
-def look_ahead(given: Given, wait: Floats, met: Floats, ahead: Ahead, j: int) -> None:
+def alone(full: float, first: float, share: float) -> float:
+    r"""Return the chance to find no place while none of the own service waits for one.
+
+    .. math:: \frac{F f}{(1 - F)(F a + (1 - a) f) + F f}
+
+    F find no place, f of them nobody waiting either, and of those who wait a share a is of the own
+    service: their number is as if geometric.
+    """
+    first = min(first, full)
+    every = (1.0 - full) * (full * share + (1.0 - share) * first) + full * first
+    return full * first / every if every > 0.0 else 0.0
+
+
+@njit
+def look_ahead(
+    given: Given, wait: Floats, met: Floats, first: Floats, ahead: Ahead, j: int
+) -> None:
     """Fill in what jobs meet ahead of j."""
-    ahead.meets[j], ahead.onward[j] = 0.0, 0.0
+    ahead.meets[j], ahead.onward[j], ahead.mine[j] = 0.0, 0.0, 0.0
     every, squares = 0.0, 0.0
     for p in range(given.first_below[j], given.first_below[j + 1]):
         chance = given.chance[p] / given.passes[j]
-        ahead.meets[j] += chance * met[given.lower[p]]
-        ahead.onward[j] += chance
-        part = chance * wait[given.lower[p]]
+        k = given.lower[p]
+        share = given.flow[p] / given.inflow[k] if given.inflow[k] > 0.0 else 1.0
+        ahead.meets[j] += chance * alone(met[k], first[k], share)
+        part = chance * wait[k]
+        ahead.onward[j] += chance * part
+        ahead.mine[j] += share * part
         every += part
         squares += part * part
     ahead.same[j] = squares / (every * every) if every > 0.0 else 1.0
+    ahead.onward[j] *= every / squares if squares > 0.0 else 0.0
+    ahead.mine[j] /= every if every > 0.0 else 1.0
 
 
 @njit
@@ -217,10 +242,6 @@ def place_of(given: Given, state: State, wait: Floats, held: Floats, ahead: Ahea
         response[k] = used * given.chance[pair] / max(held[i] * given.passes[i], 1e-300)
         falls[k] = state.fall[pair]
     used = min(given.done[j] * held[j] / given.servers[j], 1.0)
-    most = min(given.done[j] * given.passes[j], given.servers[j] / held[j])
-    slowness = state.slowness[j]
-    if given.places[j] == given.servers[j]:  # who is lost there does not wait for such a spell
-        slowness *= blocking / max(blocking + given.lost[j], 1e-300)
     return Place(
         given.places[j],
         int(given.servers[j]),
@@ -239,14 +260,11 @@ def place_of(given: Given, state: State, wait: Floats, held: Floats, ahead: Ahea
         offered,
         room,
         given.base[j],
-        most * (held[j] - given.base[j]),
-        state.deviation[j] * given.servers[j],
-        slowness,
-        given.few[j],
         ahead.meets[j],
         ahead.onward[j],
+        ahead.mine[j],
+        min(given.done[j] * given.passes[j], given.servers[j] / held[j]) * given.base[j],
         ahead.same[j],
-        state.often[j],
         state.fast[j],
         state.drive[j],
         falls,

@@ -16,7 +16,6 @@ from flownet.kernels.blocking_compressed_flows import (
 )
 from flownet.kernels.blocking_compressed_inputs import spreads
 from flownet.kernels.blocking_compressed_place import Chain
-from flownet.kernels.blocking_compressed_streams import standing_spells
 from flownet.kernels.blocking_deadlock import all_blocked, deadlock_rate
 from flownet.kernels.compiled import (
     BLOCKED_AFTER_SERVICE,
@@ -56,13 +55,12 @@ def to_measures(
     compiled: CompiledNetwork,
     layout: Layout,
     settled: Settled,
-    factors: Floats,
     standing: tuple[int, int, float],
 ) -> Measures:
     """Return the measures; classes share what waits by their flows."""
     flows, wait = settled.flows, settled.wait
     n, shape = compiled.servers.size, flows.done.shape
-    waiting, outside, gives_up, growth = _backlogs(compiled, layout, settled, factors)
+    waiting, outside, gives_up, growth = _backlogs(compiled, layout, settled)
     chains = settled.chains
     refused = flows.arrivals - flows.admitted
     internal = flows.arrivals - flows.external
@@ -108,10 +106,7 @@ def _all_blocked(
 ) -> Floats:
     """Return the probability that all servers are blocked, from `number` by pair."""
     mean = np.bincount(layout.upper, number, compiled.servers.size).astype(np.float64)
-    deviation, _ = standing_spells(compiled, layout, settled.flows, settled.chains)
-    with np.errstate(invalid="ignore"):
-        variance = np.nan_to_num((deviation * compiled.servers) ** 2, posinf=0.0)
-    return all_blocked(mean, variance, compiled.servers)
+    return all_blocked(mean, settled.chains.stuck_variance, compiled.servers)
 
 
 def _deadlocks(
@@ -158,17 +153,16 @@ def steady_servers(compiled: CompiledNetwork, layout: Layout) -> Floats:
 def standing_lines(
     waiting: Floats,
     outside: Floats,
-    factor: Floats,
     longer: Floats,
     room: Floats,
     lined: Booleans,
 ) -> tuple[Floats, Floats]:
-    r"""Return who waits inside and outside where lines are `factor` times those of the chain.
+    r"""Return who waits inside and outside where lines are `longer` times those of the chain.
 
     Inside without limit, all do. Where R places are followed by a line outside (`lined`), the jobs
     in line are taken as geometric, w = L (1 - r^R): with the chance that anybody is in line as it
     is, (1 - r) L, a longer line L stands outside, and no more than R wait inside. Where there is no
-    line outside, those inside are `longer` times as many and R at most.
+    line outside, those inside are as many times as many and R at most.
     """
     split = lined & np.isfinite(room) & (outside > 0.0)
     roomy = split & (waiting > 0.0) & (room > 0.0)
@@ -176,15 +170,15 @@ def standing_lines(
     beyond = np.where(roomy, outside, 1.0) / every
     with np.errstate(divide="ignore"):
         anybody = -np.expm1(np.log(beyond) / places)  # 1 - r of the chain
-        through = np.exp(places * np.log1p(-np.minimum(anybody / factor, 1.0)))  # r^R when longer
+        through = np.exp(places * np.log1p(-np.minimum(anybody / longer, 1.0)))  # r^R when longer
     through = np.where(roomy, through, 1.0)
-    alone = np.minimum(waiting * np.where(np.isinf(room), factor, longer), room)
-    inside = np.where(split, every * factor * (1.0 - through), alone)
-    return inside, np.where(split, every * factor * through, 0.0)
+    alone = np.minimum(waiting * longer, room)
+    inside = np.where(split, every * longer * (1.0 - through), alone)
+    return inside, np.where(split, every * longer * through, 0.0)
 
 
 def _backlogs(
-    compiled: CompiledNetwork, layout: Layout, settled: Settled, factors: Floats
+    compiled: CompiledNetwork, layout: Layout, settled: Settled
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return who wait inside and outside, give up, and pile up, by service and class."""
     flows, chains, finite = settled.flows, settled.chains, layout.finite[:, None]
@@ -195,9 +189,8 @@ def _backlogs(
     steady = steady_servers(compiled, layout)
     longer = spreads(chains.busy / compiled.servers, steady, flows.scv)
     line, beyond = standing_lines(
-        chains.waiting, chains.outside, factors * longer, longer, room_of(compiled, layout),
-        lines.sum(axis=1) > 0.0,
-    )  # fmt: skip
+        chains.waiting, chains.outside, longer, room_of(compiled, layout), lines.sum(axis=1) > 0.0
+    )
     waiting, outside = line[:, None] * part[0], beyond[:, None] * part[1]
     piling, leaves = flows.admitted - flows.done, chains.gives_up[:, None]
     grows = chains.ratio[:, None] >= 1.0

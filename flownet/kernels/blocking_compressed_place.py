@@ -44,23 +44,18 @@ class Place(NamedTuple):
     """(a,) places to wait in, of each blocking service."""
     base: float
     """Mean time that a server is held without any blocking."""
-    stuck: float
-    """Mean number of its servers that are blocked."""
-    spread_stuck: float
-    """Standard deviation of that number."""
-    slowness: float
-    """In [0, 1]: how slowly that number changes, compared with the number here."""
-    few: bool
-    """It has so few servers that the number of those blocked is followed."""
     meets: float
-    """Chance that who completes here is blocked."""
+    """Chance that who completes here is blocked, while none is."""
     onward: float
-    """Chance that who completes here goes where it can be blocked."""
+    """Chance that who completes here goes where one that is blocked waits to go."""
+    mine: float
+    """Part of those who take the last places ahead that come from here."""
+    work: float
+    """Mean number of its servers at work."""
     same: float
     """Chance that two of its servers that are blocked are blocked for the same service."""
-    often: float
     fast: float
-    """Logarithms of the scales of `paces` from which they are sought."""
+    """Logarithm of the scale of `paces` from which it is sought."""
     start: float
     """Logarithm of the drive at which the search for it begins."""
     fall: Floats
@@ -102,10 +97,11 @@ class Chain(NamedTuple, Generic[Number]):
     full, or because it has come already."""
     coming: Number
     """Rate at which jobs come."""
-    blocked_variance: Number
-    """Of the number blocked elsewhere for a place here."""
     drive: Number
     """Logarithm of the drive of the blocking services."""
-    often: Number
+    first: Number
+    """Share of those from services that it blocks who find it full and nobody waiting."""
     fast: Number
-    """Logarithms of the scales of `paces`; 0 where blocked servers are not counted."""
+    """Logarithm of the scale of `paces`; 0 where blocked servers are not counted."""
+    stuck_variance: Number
+    """Of the number of its own servers that are blocked."""

@@ -10,12 +10,12 @@ from flownet.kernels.compiled import Floats
 
 
 class Coordinates:
-    """Logarithms of waits (by stays) and of shares admitted and served; spells, chances, falls."""
+    """Logarithms of waits (by stays) and of shares admitted and served; chances, falls."""
 
     def __init__(self, layout: Layout) -> None:
         self.services, pairs = layout.stay.size, layout.upper.size
         self.stay = layout.stay
-        self.size = 6 * self.services + pairs
+        self.size = 5 * self.services + pairs
         self.lowest = np.zeros(self.size)
         self.highest = np.ones(self.size)
         self.highest[: self.services] = np.log1p(LONGEST_WAIT)
@@ -29,10 +29,10 @@ class Coordinates:
     def begin(self, rest: Floats | None) -> tuple[Floats, Floats, Floats | None]:
         """Return point, drives and slopes (None where there are none) to begin with."""
         size, n = self.size, self.services
-        fits = rest is not None and rest.size in {size + 3 * n, size + 3 * n + size * size}
+        fits = rest is not None and rest.size in {size + 2 * n, size + 2 * n + size * size}
         if rest is None or not fits or not np.isfinite(rest).all():
-            return np.zeros(size), np.zeros(3 * n), None
-        first = size + 3 * n
+            return np.zeros(size), np.zeros(2 * n), None
+        first = size + 2 * n
         inverse = rest[first:].reshape(size, size) if rest.size > first else None
         return self.within(rest[:size]), rest[size:first], inverse
 
@@ -42,8 +42,8 @@ class Coordinates:
         vector[:n] = np.log1p(state.wait / self.stay)
         vector[n : 2 * n] = np.log(np.maximum(accepted.accept, SMALLEST))
         vector[2 * n : 3 * n] = np.log(np.maximum(accepted.served, SMALLEST))
-        vector[3 * n : 4 * n], vector[4 * n : 5 * n] = state.deviation, state.slowness
-        vector[5 * n : 6 * n], vector[6 * n :] = state.met, state.fall
+        vector[3 * n : 4 * n], vector[4 * n : 5 * n] = state.met, state.first
+        vector[5 * n :] = state.fall
         return vector
 
     def unpacked(self, vector: Floats, drive: Floats) -> tuple[Accepted, State]:
@@ -52,12 +52,10 @@ class Coordinates:
         shares = np.exp(vector[n : 3 * n])
         state = State(
             np.expm1(vector[:n]) * self.stay,
-            vector[6 * n :],
+            vector[5 * n :],
             vector[3 * n : 4 * n],
             vector[4 * n : 5 * n],
-            vector[5 * n : 6 * n],
-            drive[n : 2 * n],
-            drive[2 * n :],
+            drive[n:],
             drive[:n],
         )
         return Accepted(shares[:n], shares[n:]), state

@@ -12,9 +12,9 @@ from flownet.kernels.blocking_compressed_arrivals import (
     top_state,
     working,
 )
-from flownet.kernels.blocking_compressed_chain import evaluate, impatience
+from flownet.kernels.blocking_compressed_chain import evaluate, impatience, is_endless
 from flownet.kernels.blocking_compressed_place import Chain, Place
-from flownet.kernels.blocking_compressed_spells import Scales, counted, paces
+from flownet.kernels.blocking_compressed_spells import counted, paces
 from flownet.kernels.compiled import Floats
 
 SEARCH = 60
@@ -22,9 +22,11 @@ SEARCH = 60
 SECANTS, LEAST_SLOPE = 5, 0.05
 """Steps at most before the root is bracketed, and slopes that they go by, at least."""
 SELDOM = 1e-12
-"""Beyond a state of less than this, in proportion, jobs leave a service of few servers as there."""
+"""Beyond a state of less than this, in proportion, jobs leave as there."""
 ROUNDS, FARTHEST = 60, 1.4
-"""Steps at most in the search for how fast jobs leave a service of few servers, and the longest."""
+"""Steps at most in the search for how fast jobs leave, and the longest."""
+FLATTER = -0.4
+"""By how much the scale of `paces` is changed at first for what the number blocked is off."""
 LEAST_DRIVE = -60.0
 """Logarithm of a drive at which nothing comes."""
 
@@ -64,13 +66,13 @@ def _excess(place: Place, chain: Chain[float], wait: float) -> float:
 
 @njit
 def _with(
-    chain: Chain[float], wait: float, drive: float, often: float, fast: float
+    chain: Chain[float], outside: float, wait: float, drive: float, fast: float, spread: float
 ) -> Chain[float]:
     return Chain(
         chain.busy,
         chain.waiting,
         chain.blocked,
-        chain.outside,
+        outside,
         chain.vacant,
         chain.inflow,
         chain.found_full,
@@ -82,10 +84,10 @@ def _with(
         chain.variance,
         chain.smoothing,
         chain.coming,
-        chain.blocked_variance,
         drive,
-        often,
+        chain.first,
         fast,
+        spread,
     )
 
 
@@ -104,7 +106,7 @@ def _driven(place: Place, a: float, pace: Floats) -> tuple[Chain[float], float]:
     """Return the chain at a drive given by its logarithm, and how far its inflow is from wanted."""
     chain = evaluate(place, np.exp(a), pace)
     wait = _waiting(place, chain)
-    return _with(chain, wait, a, 0.0, 0.0), _excess(place, chain, wait)
+    return _with(chain, chain.outside, wait, a, 0.0, 0.0), _excess(place, chain, wait)
 
 
 @njit
@@ -184,48 +186,57 @@ def _reached(place: Place, rate: Floats) -> int:
 
 @njit
 def solve_chain(place: Place, matched: float, slope: Floats) -> Chain[float]:
-    """Return the chain at its drive; of a service with few servers, with those blocked counted.
+    """Return the chain at its drive, and with as many servers blocked as the waits ahead say.
 
-    `slope`, of one entry, is a guess of how the inflow grows with the drive (in logarithms), and
-    afterwards what it was last.
+    How fast jobs leave depends on how they come, hence on the drive: both it and the scale of
+    `paces` are sought together, until they change by no more than `matched`. `slope`, of one entry,
+    is a guess of how the inflow grows with the drive (in logarithms), and afterwards what it was
+    last.
 
-    How fast jobs leave that service depends on how they come, hence on the drive: both are found in
-    turn, until they and the scales of `paces` change by no more than `matched`; steps are made
-    longer by what the last one showed (Anderson 1965, of depth one).
+    References
+    ----------
+    Broyden (1965), Math. Comput. 19, 577 (secants in several unknowns).
     """
-    if not counted(place):
+    crowd = place.places < 0 and place.patience_rate > 0.0
+    if crowd or not counted(place):
         return _search(place, matched, place.start, np.empty(0), slope)
     inside = inside_share(place)
+    endless = is_endless(place)
     rate = np.empty(top_state(place, inside) + 1)
     giving_up = np.empty(rate.size)
     for x in range(rate.size):
         giving_up[x] = impatience(place, x)
-    pace, top = np.empty(rate.size), rate.size - 1
-    point, before = np.array([place.often, place.fast, 0.0]), np.zeros(3)
-    error, last = np.zeros(3), np.zeros(3)
-    if place.blocking > 0.0:
-        point[2] = min(place.start, _most(place))
-    for step in range(ROUNDS):
-        table = working(place, np.exp(point[2]))
+    top = rate.size - 1
+    point, off = np.array([place.fast, 0.0]), np.zeros(2)
+    if place.blocking > 0.0 and place.places >= 0:
+        point[1] = min(place.start, _most(place))
+    inverse = np.array([[FLATTER, 0.0], [0.0, -1.0]])
+    step, last = np.zeros(2), np.zeros(2)
+    for number in range(ROUNDS):
+        table = working(place, np.exp(point[1]))
         for x in range(rate.size):
-            rate[x] = birth(place, table, np.exp(point[2]), inside, x)
-        scales = Scales(np.exp(point[0]), np.exp(point[1]))
-        if step == 0:
+            rate[x] = birth(place, table, np.exp(point[1]), inside, x)
+        if number == 0 and not endless:
             top = _reached(place, rate)
-        few, better = paces(place, rate[: top + 1], giving_up, scales)
-        pace[: top + 1], pace[top + 1 :] = few, few[top]
-        chain = _search(place, matched, point[2], pace, slope)
-        error[0], error[1] = np.log(better.often) - point[0], np.log(better.fast) - point[1]
-        error[2] = chain.drive - point[2] if place.blocking > 0.0 else 0.0
-        if np.abs(error).max() <= matched:
+        found = paces(place, rate[: top + 1], giving_up, np.exp(point[0]), endless)
+        pace = found.leaving
+        if not endless:
+            pace = np.empty(rate.size)
+            pace[: top + 1], pace[top + 1 :] = found.leaving, found.leaving[top]
+        chain = _search(place, matched, point[1], pace, slope)
+        off[0] = found.off
+        off[1] = chain.drive - point[1] if place.blocking > 0.0 and place.places >= 0 else 0.0
+        if np.abs(off).max() <= matched:
             break
-        new = point + error
-        if step > 0:
-            changed = error - last
-            square = float((changed * changed).sum())
-            if square > 0.0:
-                part = float((error * changed).sum()) / square
-                new = new - part * (point - before + changed)
-        before[:], last[:] = point, error
-        point = point + np.minimum(np.maximum(new - point, -FARTHEST), FARTHEST)
-    return _with(chain, chain.wait, chain.drive, point[0], point[1])
+        if number > 0:
+            along = step @ inverse
+            scale = float(along @ (off - last))
+            if scale != 0.0:
+                inverse += np.outer(step - inverse @ (off - last), along) / scale
+        last[:] = off
+        step = np.minimum(np.maximum(-inverse @ off, -FARTHEST), FARTHEST)
+        point = point + step
+    outside, spread = chain.outside, found.variance
+    if place.free > 0.0 and place.blocking > 0.0:
+        chain = _search(place, matched, place.start, np.empty(0), slope)
+    return _with(chain, outside, chain.wait, chain.drive, point[0], spread)

@@ -18,6 +18,7 @@ from flownet.kernels.blocking_compressed_inputs import (
     leaving_on_cycles,
     left_of,
     look_ahead,
+    nothing_ahead,
     place_of,
 )
 from flownet.kernels.blocking_compressed_place import Chain
@@ -31,10 +32,11 @@ IDLE = Chain(
 """Of a service where nobody ever waits for a server or a place."""
 
 
-VACANT, WAIT, FOUND_FULL, GIVES_UP, RATIO = (
-    Chain._fields.index(name) for name in ("vacant", "wait", "found_full", "gives_up", "ratio")
+VACANT, WAIT, FOUND_FULL, FIRST, GIVES_UP, RATIO = (
+    Chain._fields.index(name)
+    for name in ("vacant", "wait", "found_full", "first", "gives_up", "ratio")
 )
-OWN, PER_PAIR = 15, 8
+OWN, PER_PAIR = 14, 8
 """Numbers that a chain is made of: of the service itself, and of each pair that leads to it."""
 TINY = 1e-3
 """Smaller ones, without a unit, count as this when it is asked whether they have changed."""
@@ -126,16 +128,16 @@ def _sweep_part(
     swept: Swept,
 ) -> None:  # fmt: skip
     """Solve the chains of some services, in their order."""
-    wait, met = state.wait.copy(), state.met.copy()
+    wait, met, first = state.wait.copy(), state.met.copy(), state.first.copy()
     n = wait.size
-    ahead = Ahead(np.zeros(n), np.zeros(n), np.ones(n))
+    ahead = nothing_ahead(n)
     held = np.empty(n)
     for j in range(n):
         held[j] = held_time(given, wait, j)
     for j in part:
         held[j] = held_time(given, wait, j)
         if given.chained[j]:
-            look_ahead(given, wait, met, ahead, j)
+            look_ahead(given, wait, met, first, ahead, j)
             changed = _changed(given, state, wait, held, ahead, kept, j, slight)
             if changed or kept.matched[j] > matched:
                 place = place_of(given, state, wait, held, ahead, j)
@@ -145,7 +147,7 @@ def _sweep_part(
                 kept.matched[j] = matched
                 swept.solved[j] = 1
             figures = kept.figures[j]
-            wait[j], met[j] = figures[WAIT], figures[FOUND_FULL]
+            wait[j], met[j], first[j] = figures[WAIT], figures[FOUND_FULL], figures[FIRST]
             swept.vacant[j] = figures[VACANT]
             swept.served[j] = served_share(given, figures[GIVES_UP], figures[RATIO], j, held[j])
         swept.wait[j], swept.held[j] = wait[j], held[j]
@@ -161,8 +163,8 @@ def _changed(
     own = (
         held[j] / stay, given.base[j] / stay, given.passes[j], given.free[j] * stay,
         given.lost[j] * stay, given.done[j] * stay, given.scv[j], given.giving_up[j] * stay,
-        wait[j] / stay, state.deviation[j], state.slowness[j], ahead.meets[j], ahead.onward[j],
-        ahead.same[j], leaving_on_cycles(given, j) * stay,
+        wait[j] / stay, ahead.meets[j], ahead.onward[j], ahead.mine[j], ahead.same[j],
+        leaving_on_cycles(given, j) * stay,
     )  # fmt: skip
     for k in range(OWN):
         kept.now[first + k] = own[k]

@@ -92,12 +92,12 @@ def measures_of(problem: Problem, found: Standing, tolerance: float, rest: Float
         busy=held, waiting=waiting, blocked=nothing, outside=outside, vacant=vacant,
         inflow=nothing, found_full=nothing, waits=waits, gives_up=layout.giving_up * waiting,
         ratio=ratio, wait=nothing, number=nothing, variance=nothing, smoothing=nothing,
-        coming=nothing, blocked_variance=nothing, drive=nothing, often=nothing, fast=nothing,
+        coming=nothing, drive=nothing, first=nothing, fast=nothing, stuck_variance=nothing,
     )  # fmt: skip
     settled = Settled(wait, share, found.figures[:, 8], found.accepted, flows, held, chains, rest)
     status = CONVERGED if found.residual <= tolerance else UNCONVERGED
     standing = (status, found.sweeps, found.residual)
-    measures = to_measures(compiled, layout, settled, np.ones(n), standing)
+    measures = to_measures(compiled, layout, settled, standing)
     stuck = np.where(compiled.servers > 0, found.figures[:, 6], 0.0)
     return measures._replace(probability_all_blocked=stuck)
 
