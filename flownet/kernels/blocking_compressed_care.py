@@ -29,6 +29,7 @@ class Care:
         self.tolerance, self.fine = tolerance, max(FINE * tolerance, MATCHED)
         self.chained = int(layout.chained.sum())
         self.many, self.keeps, self.begun = many, many and near, False
+        self.matched = np.inf
 
     def how(self, noise: float, residual: float) -> tuple[float, float]:
         """Return how well inflows are to agree, and how slight a change is none; see `sweep`.
@@ -36,8 +37,10 @@ class Care:
         An image needs to be no better than a part `noise` of the last residual.
         """
         if self.keeps:
-            return self.fine, SLIGHT * self.tolerance
-        return max(noise * min(residual, 1.0), self.fine), 0.0
+            self.matched = self.fine
+            return self.matched, SLIGHT * self.tolerance
+        self.matched = max(noise * min(residual, 1.0), self.fine)
+        return self.matched, 0.0
 
     def learn(self, error: Floats, solved: int) -> None:
         """Decide on the next sweep, from what the last one changed and how many it solved."""
@@ -55,7 +58,9 @@ class Care:
         return np.where(np.abs(image - point) > STILL * self.tolerance, image, point)
 
     def sure(self, solved: int) -> bool:
-        """Tell whether all chains were solved; if not, they will be in the next sweep."""
+        """Tell whether all chains were solved, and well; if not, they will be in the next sweep."""
+        if self.matched > self.fine:
+            return False
         if not self.keeps or solved == self.chained:
             return True
         self.kept.matched[:] = np.inf

@@ -106,7 +106,8 @@ def test_the_last_of_a_line_is_the_cause_of_the_queue_before_the_first():
     assert causes.loc["last", "caused"] > 0.9 * causes["seen"].sum()
     assert causes.loc["last", "seen"] == 0.0
     assert "'last'" in finding.chain
-    assert "Who waits for whom: 'middle' for 'last'" in finding.chain
+    # by the exact chain 4.9 jobs are held up before and at the first, and 2.2 at the second
+    assert "Who waits for whom: 'first' for 'middle', 'middle' for 'last'" in finding.chain
     assert (finding.attribution.to_numpy() < 0).any()  # more beds upstream let more in to be held
 
 

