@@ -51,9 +51,9 @@ def blocking_gradient(
 
     Notes
     -----
-    y holds every number that the chains tell each other: flows, waits, figures, spells. Each
+    y holds every number that the chains tell each other: flows, waits, figures, falls. Each
     relation is local, so that its derivatives are few: sums over routes by hand, each station's
-    chain by differences of its own inputs (`station_slopes`), spells and falls pair by pair.
+    chain by differences of its own inputs (`station_slopes`), falls pair by pair.
     """
     if mode == "full" or (compiled.overflow_to >= 0).any() or measures.growth_rate.any():
         return None

@@ -6,7 +6,7 @@ import numpy as np
 
 from flownet.jit import njit
 from flownet.kernels.blocking_compressed_inputs import MATCHED, Ahead, Given, State, place_of
-from flownet.kernels.blocking_compressed_search import solve_chain
+from flownet.kernels.blocking_compressed_search import no_slopes, solve_chain
 from flownet.kernels.blocking_compressed_sweep import served_share
 from flownet.kernels.compiled import Floats
 
@@ -34,7 +34,7 @@ def _answer(
     given: Given, state: State, wait: Floats, held: Floats, ahead: Ahead, j: int, out: Floats
 ) -> None:
     """Fill the figures of j's chain."""
-    chain = solve_chain(place_of(given, state, wait, held, ahead, j), MATCHED, np.ones(1))
+    chain = solve_chain(place_of(given, state, wait, held, ahead, j), MATCHED, no_slopes())
     out[0], out[1], out[2], out[3] = chain.busy, chain.waiting, chain.blocked, chain.outside
     out[4], out[5], out[6], out[7] = chain.vacant, chain.inflow, chain.found_full, chain.wait
     out[8], out[9], out[10] = chain.number, chain.variance, chain.smoothing

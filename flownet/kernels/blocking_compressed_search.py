@@ -23,8 +23,11 @@ SECANTS, LEAST_SLOPE = 5, 0.05
 """Steps at most before the root is bracketed, and slopes that they go by, at least."""
 SELDOM = 1e-12
 """Beyond a state of less than this, in proportion, jobs leave as there."""
-ROUNDS, FARTHEST = 60, 1.4
-"""Steps at most in the search for how fast jobs leave, and the longest."""
+ROUNDS, FARTHEST, GOOD = 60, 1.4, 8
+"""Steps at most in the search for how fast jobs leave, and the longest; slopes with which it takes
+as many as the last are forgotten."""
+LOOSER = 5.0
+"""So much less well than the drive matches, the scale of `paces` has to."""
 FLATTER = -0.4
 """By how much the scale of `paces` is changed at first for what the number blocked is off."""
 LEAST_DRIVE = -60.0
@@ -185,13 +188,22 @@ def _reached(place: Place, rate: Floats) -> int:
 
 
 @njit
-def solve_chain(place: Place, matched: float, slope: Floats) -> Chain[float]:
+def no_slopes() -> Floats:
+    """Return first guesses of how what is off answers.
+
+    The slope of the inflow by the drive, in logarithms; and the inverse of the slopes by the scale
+    of `paces` and the drive of what is off in both, row by row.
+    """
+    return np.array([1.0, FLATTER, 0.0, 0.0, -1.0])
+
+
+@njit
+def solve_chain(place: Place, matched: float, slopes: Floats) -> Chain[float]:
     """Return the chain at its drive, and with as many servers blocked as the waits ahead say.
 
     How fast jobs leave depends on how they come, hence on the drive: both it and the scale of
-    `paces` are sought together, until they change by no more than `matched`. `slope`, of one entry,
-    is a guess of how the inflow grows with the drive (in logarithms), and afterwards what it was
-    last.
+    `paces` are sought together, until they change by no more than `matched`. `slopes`, as of
+    `no_slopes`, are a guess of how all answers, and afterwards what they were last.
 
     References
     ----------
@@ -199,7 +211,7 @@ def solve_chain(place: Place, matched: float, slope: Floats) -> Chain[float]:
     """
     crowd = place.places < 0 and place.patience_rate > 0.0
     if crowd or not counted(place):
-        return _search(place, matched, place.start, np.empty(0), slope)
+        return _search(place, matched, place.start, np.empty(0), slopes)
     inside = inside_share(place)
     endless = is_endless(place)
     rate = np.empty(top_state(place, inside) + 1)
@@ -210,7 +222,7 @@ def solve_chain(place: Place, matched: float, slope: Floats) -> Chain[float]:
     point, off = np.array([place.fast, 0.0]), np.zeros(2)
     if place.blocking > 0.0 and place.places >= 0:
         point[1] = min(place.start, _most(place))
-    inverse = np.array([[FLATTER, 0.0], [0.0, -1.0]])
+    inverse = slopes[1:].copy().reshape(2, 2)
     step, last = np.zeros(2), np.zeros(2)
     for number in range(ROUNDS):
         table = working(place, np.exp(point[1]))
@@ -223,10 +235,10 @@ def solve_chain(place: Place, matched: float, slope: Floats) -> Chain[float]:
         if not endless:
             pace = np.empty(rate.size)
             pace[: top + 1], pace[top + 1 :] = found.leaving, found.leaving[top]
-        chain = _search(place, matched, point[1], pace, slope)
+        chain = _search(place, matched, point[1], pace, slopes)
         off[0] = found.off
         off[1] = chain.drive - point[1] if place.blocking > 0.0 and place.places >= 0 else 0.0
-        if np.abs(off).max() <= matched:
+        if np.abs(off).max() <= LOOSER * matched:
             break
         if number > 0:
             along = step @ inverse
@@ -236,7 +248,11 @@ def solve_chain(place: Place, matched: float, slope: Floats) -> Chain[float]:
         last[:] = off
         step = np.minimum(np.maximum(-inverse @ off, -FARTHEST), FARTHEST)
         point = point + step
+    if number < GOOD:
+        slopes[1:] = inverse.ravel()
+    else:
+        slopes[:] = no_slopes()
     outside, spread = chain.outside, found.variance
     if place.free > 0.0 and place.blocking > 0.0:
-        chain = _search(place, matched, place.start, np.empty(0), slope)
+        chain = _search(place, matched, place.start, np.empty(0), slopes)
     return _with(chain, outside, chain.wait, chain.drive, point[0], spread)

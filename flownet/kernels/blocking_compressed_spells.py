@@ -247,19 +247,20 @@ def _eliminate(
         for n in range(last + 1):
             work = _work(place, higher, n, x + 1)
             blocked = work * higher.meets[n]
-            every = work - blocked + higher.release[n] + gives_up[1]
+            every = coming * (work - blocked + higher.release[n] + gives_up[1])
+            to, fall, rise = n, coming * _moves(higher, n, last, blocked)[1], 0.0
             if n == last and x < place.servers:  # one of all is released: all of one less
                 to, fall = top, 0.0
-            else:
-                to, fall = n, _moves(higher, n, last, blocked)[1]
-            rise = work * higher.fills if n == 0 else 0.0
+            if n == 0:
+                rise = coming * work * higher.fills
+            stay = every - fall - rise
             for i in range(top + 1):
-                flow = coming * above[i, n]
-                climbs[i, to] -= flow * (every - fall - rise)
-                if fall > 0.0:
+                flow = above[i, n]
+                climbs[i, to] -= flow * stay
+                if n > 1:
                     climbs[i, to - 1] -= flow * fall
-                if rise > 0.0:
-                    climbs[i, to + 1] -= flow * rise
+                elif n == 0:
+                    climbs[i, 1] -= flow * rise
     for i in range(top + 1):
         out = _work(place, here, i, x) * (1.0 - here.meets[i]) + here.release[i] + gives_up[0]
         for n in range(top + 1):

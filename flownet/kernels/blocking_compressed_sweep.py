@@ -22,7 +22,7 @@ from flownet.kernels.blocking_compressed_inputs import (
     place_of,
 )
 from flownet.kernels.blocking_compressed_place import Chain
-from flownet.kernels.blocking_compressed_search import solve_chain
+from flownet.kernels.blocking_compressed_search import no_slopes, solve_chain
 from flownet.kernels.compiled import Floats, Integers
 
 FIELDS = len(Chain._fields)
@@ -57,8 +57,8 @@ class Kept(NamedTuple):
     """(n, FIELDS) of `Chain`."""
     matched: Floats
     """(n,) how well inflows agree with what is wanted; inf where nothing is kept."""
-    slope: Floats
-    """(n,) of the inflow by the drive, as last seen."""
+    slopes: Floats
+    """(n, 5) as last seen; see `no_slopes`."""
 
 
 def nothing_kept(layout: Layout) -> Kept:
@@ -67,7 +67,8 @@ def nothing_kept(layout: Layout) -> Kept:
     first = np.arange(n + 1) * OWN + layout.first_above * PER_PAIR
     numbers = np.zeros(int(first[-1]))
     figures = np.tile(np.array(IDLE), (n, 1))
-    return Kept(first, numbers, numbers.copy(), figures, np.full(n, np.inf), np.ones(n))
+    slopes = np.tile(no_slopes(), (n, 1))
+    return Kept(first, numbers, numbers.copy(), figures, np.full(n, np.inf), slopes)
 
 
 class Swept(NamedTuple):
@@ -141,7 +142,7 @@ def _sweep_part(
             changed = _changed(given, state, wait, held, ahead, kept, j, slight)
             if changed or kept.matched[j] > matched:
                 place = place_of(given, state, wait, held, ahead, j)
-                chain = solve_chain(place, matched, kept.slope[j : j + 1])
+                chain = solve_chain(place, matched, kept.slopes[j])
                 for k in range(FIELDS):
                     kept.figures[j, k] = chain[k]
                 kept.matched[j] = matched
