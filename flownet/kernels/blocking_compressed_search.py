@@ -26,6 +26,8 @@ SELDOM = 1e-12
 ROUNDS, FARTHEST, GOOD = 60, 1.4, 8
 """Steps at most in the search for how fast jobs leave, and the longest; slopes with which it takes
 as many as the last are forgotten."""
+FALLING = 0.9
+"""Beyond a state no more is looked at where so much less comes than leaves."""
 LOOSER = 5.0
 """So much less well than the drive matches, the scale of `paces` has to."""
 FLATTER = -0.4
@@ -231,6 +233,9 @@ def solve_chain(place: Place, matched: float, slopes: Floats) -> Chain[float]:
         if number == 0 and not endless:
             top = _reached(place, rate)
         found = paces(place, rate[: top + 1], giving_up, np.exp(point[0]), endless)
+        if top < rate.size - 1 and rate[top] > FALLING * found.leaving[top]:
+            top = rate.size - 1  # spells in which servers are blocked reach further than means say
+            found = paces(place, rate, giving_up, np.exp(point[0]), endless)
         pace = found.leaving
         if not endless:
             pace = np.empty(rate.size)
