@@ -36,7 +36,7 @@ class Study:
     >>> import flownet as fn
     >>> beds = fn.Scenario("beds").set("Frailty ward", servers=82)
     >>> care = fn.Scenario("care").scale("Home care", service_time=0.9)
-    >>> result = fn.Study(fn.example("urgent_care")).add(beds, care, beds + care).run()
+    >>> result = fn.Study(fn.example("urgent_care")).add(beds, care).run()
     >>> result.best("delay").name
     'care'
     """
