@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from flownet.kernels.adjoint import Columns, row_slopes
 from flownet.kernels.adjoint_blocking_point import Point
 from flownet.kernels.adjoint_system import Relations
 from flownet.kernels.blocking_compressed_flows import Flows, Layout
-from flownet.kernels.blocking_compressed_inputs import alone
+from flownet.kernels.blocking_compressed_inputs import alone, beside
 from flownet.kernels.blocking_compressed_place import Chain
 from flownet.kernels.blocking_compressed_streams import falls
 from flownet.kernels.compiled import Floats
@@ -19,9 +22,10 @@ FINE = 1e-7
 
 ASKED = (
     "chance", "passes", "share", "upper coming", "upper variance", "upper smoothing",
-    *("lower " + name for name in ("coming", "variance", "number", "found_full", "first")),
+    *("lower " + name for name in ("coming", "variance", "number", "found_full", "first", "queue",
+                                   "bunching")),
 )  # fmt: skip
-"""What falls, and chances to find no place while none waits, are made of."""
+"""What falls, chances to find no place while none waits, and others that wait are made of."""
 
 
 def _apart(point: Point) -> tuple[Layout, Flows, Columns]:
@@ -37,7 +41,7 @@ def _apart(point: Point) -> tuple[Layout, Flows, Columns]:
 
 
 def _pair_values(layout: Layout, flows: Flows, inputs: Columns) -> list[Floats]:
-    """Return, of pairs apart, the fall, and the chance to find no place while none waits."""
+    """Return, of pairs apart, the fall, `alone`, and the two of `beside`."""
     both = {
         name: np.concatenate((inputs["upper " + name], inputs["lower " + name]))
         for name in Chain._fields
@@ -46,15 +50,19 @@ def _pair_values(layout: Layout, flows: Flows, inputs: Columns) -> list[Floats]:
         chance=inputs["chance"],
         passes=np.concatenate((inputs["passes"], np.ones_like(inputs["passes"]))),
     )
-    given = inputs["lower found_full"], inputs["lower first"], inputs["share"]
-    return [
-        falls(layout, mixed, Chain(**both)),
-        np.array([alone(*each) for each in zip(*given, strict=True)]),
-    ]
+    share = inputs["share"]
+    found = inputs["lower found_full"], inputs["lower first"], share
+    lines = inputs["lower queue"], inputs["lower bunching"], share
+    return [falls(layout, mixed, Chain(**both)), _each(alone, *found), *_each(beside, *lines).T]
+
+
+def _each(of: Callable[..., Any], *columns: Floats) -> Floats:
+    """Return a function of each row."""
+    return np.array([of(*row) for row in zip(*columns, strict=True)])
 
 
 def add_pairs(r: Relations, point: Point) -> None:
-    """Add falls, and chances to find no place while none of the own service waits."""
+    """Add falls, and what jobs meet ahead on each pair: `alone` and `beside`."""
     layout, flows, inputs = _apart(point)
     up, down = point.layout.upper, point.layout.lower
     pairs = np.arange(up.size)
@@ -63,10 +71,8 @@ def add_pairs(r: Relations, point: Point) -> None:
     for name, found in slopes.items():
         side, _, figure = name.rpartition(" ")
         at = {"upper": up, "lower": down}.get(side, up if name == "passes" else pairs)
-        for block, slope in zip(("fall", "alone"), found, strict=True):
-            if name == "share":
-                r.add(block, pairs, "flow", pairs, slope / into)
-                r.add(block, pairs, "into", down, -slope * inputs["share"] / into)
-            else:
-                r.add(block, pairs, figure, at, slope)
+        for block, slope in zip(("fall", "alone", "beside", "leaning"), found, strict=True):
+            r.add(block, pairs, figure, at, slope)
     r.add("into", down, "flow", pairs, 1.0)
+    r.add("share", pairs, "flow", pairs, 1.0 / into)
+    r.add("share", pairs, "into", down, -inputs["share"] / into)

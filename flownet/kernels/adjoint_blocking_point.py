@@ -55,9 +55,11 @@ def point_of(compiled: CompiledNetwork, measures: Measures) -> Point | None:
         if np.abs(here - there).max() > SAME * max(1.0, float(np.abs(there).max())):
             return None
     flows, chains = settled.flows, settled.chains
-    met = chains.found_full.copy(), chains.first.copy()
     fall = falls(layout, flows, chains)
-    state = State(chains.wait.copy(), fall, *met, chains.fast, chains.drive)
+    state = State(
+        chains.wait.copy(), fall, chains.found_full.copy(), chains.first.copy(),
+        chains.queue.copy(), chains.bunching.copy(), chains.fast, chains.drive,
+    )  # fmt: skip
     given = _writable(gather(compiled, layout, flows))
     accepted: Accepted = settled.accepted
     refuses = layout.finite & (compiled.when_full != BLOCKED_AFTER_SERVICE)

@@ -14,8 +14,10 @@ from flownet.kernels.adjoint_system import Relations
 from flownet.kernels.blocking_compressed_flows import with_times
 from flownet.kernels.blocking_compressed_inputs import (
     Ahead,
+    Lines,
     State,
     alone,
+    beside,
     look_ahead,
     nothing_ahead,
 )
@@ -23,7 +25,8 @@ from flownet.kernels.compiled import CompiledNetwork, Floats, Integers
 
 FIGURES = (
     "busy", "waiting", "blocked", "outside", "vacant", "inflow", "found_full", "wait", "number",
-    "variance", "smoothing", "coming", "first", "served",
+    "variance", "smoothing", "coming", "first", "queue", "bunching",
+    "served",
 )  # fmt: skip
 
 
@@ -33,7 +36,7 @@ STAGES = (
     ("chance", "free", "lost", "base", "into"),
     ("room",),
     ("held", "wait", *(name for name in FIGURES if name != "wait")),
-    ("fall", "alone"),
+    ("fall", "share", "alone", "beside", "leaning"),
 )
 """A sweep: flows from upstream to downstream, then chains from downstream to upstream."""
 
@@ -65,8 +68,9 @@ def slopes_of_stations(point: Point) -> Slopes:
     other = np.zeros((int(others.sum()), st.OUTPUTS))
     state = State(*(np.array(part) for part in point.state))
     ahead = nothing_ahead(n)
+    lines = Lines(state.met, state.first, state.queue, state.bunching)
     for j in range(n):
-        look_ahead(given, state.wait, state.met, state.first, ahead, j)
+        look_ahead(given, state.wait, lines, ahead, j)
     st.station_slopes(given, state, point.settled.held.copy(), ahead, own, by_pair, other)
     return Slopes(own, by_pair, other, ahead, down[pair[others]], link[others])
 
@@ -76,8 +80,9 @@ def relations_of(point: Point, slopes: Slopes) -> Relations:
     n, classes = point.flows.done.shape
     p = point.layout.upper.size
     by_service = ("work", "scv", "passes", "base", "held", "free", "lost", "admitted", "room",
-                  "total", "into", "meets", "onward", "mine", "same")  # fmt: skip
-    by_pair = ("flow", "chance", "fall", "alone")
+                  "total", "into", "meets", "onward", "mine", "same",
+                  "others", "lean")  # fmt: skip
+    by_pair = ("flow", "chance", "fall", "share", "alone", "beside", "leaning")
     sizes = {"inside": n * classes, "done": n * classes}
     sizes |= dict.fromkeys(by_service, n) | dict.fromkeys(by_pair, p)
     relations = Relations(sizes | dict.fromkeys(FIGURES, n))
@@ -197,10 +202,11 @@ def _add_ahead(r: Relations, point: Point, ahead: Ahead) -> None:
     flows, layout, state = point.flows, point.layout, point.state
     services, pairs = np.arange(state.wait.size), np.arange(layout.upper.size)
     up, down, passes = layout.upper, layout.lower, flows.passes
-    into = point.given.inflow[down]
-    share = flows.pair / into
-    found = state.met[down], state.first[down], share
-    unseen = np.array([alone(*each) for each in zip(*found, strict=True)])
+    share = flows.pair / point.given.inflow[down]
+    found = zip(state.met[down], state.first[down], share, strict=True)
+    lines = zip(state.queue[down], state.bunching[down], share, strict=True)
+    unseen = np.array([alone(*each) for each in found])
+    others = np.array([beside(*each) for each in lines]).reshape(-1, 2)
     r.add("meets", up, "chance", pairs, unseen / passes[up])
     r.add("meets", up, "alone", pairs, flows.chance / passes[up])
     r.add("meets", services, "passes", services, -ahead.meets / passes)
@@ -217,12 +223,14 @@ def _add_ahead(r: Relations, point: Point, ahead: Ahead) -> None:
     r.add("onward", up, "chance", pairs, np.where(some, onward * by_chance, 0.0))
     r.add("onward", up, "wait", down, np.where(some, onward * by_wait, 0.0))
     r.add("onward", services, "passes", services, -ahead.onward / passes)
-    most = np.where(some, every[up], 1.0)
-    r.add("mine", up, "flow", pairs, np.where(some, part / most / into, 0.0))
-    r.add("mine", up, "into", down, np.where(some, -part / most * share / into, 0.0))
-    differs = np.where(some, (share - ahead.mine[up]) / most, 0.0)
-    r.add("mine", up, "chance", pairs, differs * wait)
-    r.add("mine", up, "wait", down, differs * chance)
+    weight = np.divide(1.0, every[up], out=np.zeros_like(part), where=some)
+    means = {"mine": ("share", share, ahead.mine), "others": ("beside", others[:, 0], ahead.others),
+             "lean": ("leaning", others[:, 1], ahead.lean)}  # fmt: skip
+    for name, (of, values, mean) in means.items():
+        differs = (values - mean[up]) * weight
+        r.add(name, up, of, pairs, part * weight)
+        r.add(name, up, "chance", pairs, differs * wait)
+        r.add(name, up, "wait", down, differs * chance)
     slope = 2.0 * (part / np.maximum(every[up], 1e-300) - ahead.same[up])
     slope = np.divide(slope, every[up], out=np.zeros_like(slope), where=some)
     r.add("same", up, "chance", pairs, slope * state.wait[down])
@@ -231,7 +239,7 @@ def _add_ahead(r: Relations, point: Point, ahead: Ahead) -> None:
 
 OWN = (
     "held", "base", "passes", "total", "work", "scv", "free", "lost", "admitted", "wait",
-    "meets", "onward", "mine", "same",
+    "meets", "onward", "mine", "same", "others", "lean",
 )  # fmt: skip
 
 PAIR = ("flow", "chance", "fall")

@@ -17,12 +17,12 @@ chain, which end at about 1e-12, leave noise of 1e-7 at most."""
 BUSY, WAITING, BLOCKED, OUTSIDE, VACANT, INFLOW, FOUND, WAIT, NUMBER, VARIANCE, SMOOTHING = range(
     11
 )
-COMING, FIRST, SERVED = 11, 12, 13
-OUTPUTS = 14
+COMING, FIRST, QUEUE, BUNCHING, SERVED = 11, 12, 13, 14, 15
+OUTPUTS = 16
 
 HELD, BASE, PASSES, DONE, WORK, SCV, FREE, LOST, ADMITTED, OWN_WAIT = range(10)
-MEETS, ONWARD, MINE, SAME, GIVING_UP = 10, 11, 12, 13, 14
-OWN = 15
+MEETS, ONWARD, MINE, SAME, OTHERS, LEAN, GIVING_UP = 10, 11, 12, 13, 14, 15, 16
+OWN = 17
 """Numbers of the station itself."""
 FLOW, CHANCE, FALL, UP_DONE, UP_WORK, UP_HELD, UP_ROOM = range(7)
 PER_PAIR = 7
@@ -38,8 +38,8 @@ def _answer(
     out[0], out[1], out[2], out[3] = chain.busy, chain.waiting, chain.blocked, chain.outside
     out[4], out[5], out[6], out[7] = chain.vacant, chain.inflow, chain.found_full, chain.wait
     out[8], out[9], out[10] = chain.number, chain.variance, chain.smoothing
-    out[11], out[12] = chain.coming, chain.first
-    out[13] = served_share(given, chain.gives_up, chain.ratio, j, held[j])
+    out[11], out[12], out[13], out[14] = chain.coming, chain.first, chain.queue, chain.bunching
+    out[15] = served_share(given, chain.gives_up, chain.ratio, j, held[j])
 
 
 @njit
@@ -129,7 +129,7 @@ def station_slopes(
         mine = (
             held, given.base, given.passes, given.done, given.work, given.scv, given.free,
             given.lost, given.admitted, wait, ahead.meets, ahead.onward, ahead.mine,
-            ahead.same, given.giving_up,
+            ahead.same, ahead.others, ahead.lean, given.giving_up,
         )  # fmt: skip
         for k in range(OWN):
             scale = 0.0

@@ -211,8 +211,8 @@ def look(
     given = gather(compiled, layout, flows)
     wait, held, vacant, served, solved = sweep(given, state, kept, matched, slight)
     chains = Chain(*kept.figures.T.copy())
-    met = chains.found_full, chains.first
-    new = State(wait, falls(layout, flows, chains), *met, chains.fast, chains.drive)
+    lines = chains.found_full, chains.first, chains.queue, chains.bunching
+    new = State(wait, falls(layout, flows, chains), *lines, chains.fast, chains.drive)
     shares = Accepted(np.where(layout.refusing, vacant, 1.0), served)
     return Seen(place.packed(shares, new), accepted, flows, wait, held, chains, int(solved.sum()))
 

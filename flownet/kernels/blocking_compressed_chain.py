@@ -18,6 +18,8 @@ SATURATED = 1.0 - 1e-10
 """The geometric tail's ratio is held at this where it is larger; the tail then holds all weight."""
 NEGLIGIBLE = 1e-20
 """Beyond a state of less than this, in proportion to the likeliest, a falling chain is cut off."""
+SCARCE = 1e-12
+"""Less is blocked, or full, for no part of the time that counts."""
 CROWD = 3000.0
 """A line of impatient jobs of at least so many hardly varies: its mean is that of the flows."""
 
@@ -39,7 +41,7 @@ def _crowd(place: Place, more: float) -> Chain[float]:
     number = servers + waiting
     return Chain(
         servers, waiting, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, more, 0.0, 0.0, number, number, 0.0, coming,
-        0.0, 0.0, 0.0, 0.0,
+        0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
     )  # fmt: skip
 
 
@@ -111,7 +113,7 @@ def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float)
     tail, beyond = p[top] * q / (1.0 - q), p[top] * q / (1.0 - q) ** 2
     total, busy, waiting, blocked, outside, vacant = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     inflow, met, arrivals, waited = 0.0, 0.0, 0.0, 0.0
-    mean, square, product, first = 0.0, 0.0, 0.0, 0.0
+    mean, square, product, first, apart = 0.0, 0.0, 0.0, 0.0, 0.0
     for x in range(top + 1):
         weight, number = p[x], p[x] * x
         if x == top:
@@ -130,6 +132,8 @@ def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float)
             excess = number - weight * places
             held_up = weight * _held_up(place, (x - places) * inside)
             blocked += held_up
+            if weight > 0.0:
+                apart += held_up * (held_up / weight - 1.0)
             outside += excess - held_up
             met += weight * coming
             if x == places:
@@ -141,6 +145,7 @@ def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float)
         arrivals += weight * rate[x]
         if x >= servers:
             waited += weight * rate[x]
+    full = max(total - vacant, SCARCE * total)
     return Chain(
         busy / total,
         waiting / total,
@@ -159,6 +164,8 @@ def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float)
         arrivals / total,
         0.0,
         first / inflow if inflow > 0.0 else 0.0,
+        blocked / full if blocked > 0.0 else 0.0,
+        max(apart * full / blocked**2 - 1.0, -1.0) if blocked > SCARCE * total else 0.0,
         0.0,
         0.0,
     )

@@ -37,6 +37,9 @@ class State(NamedTuple):
     """(n,) share of those from services that they block who find no place."""
     first: Floats
     """(n,) share of those who find it full and nobody waiting."""
+    queue: Floats
+    bunching: Floats
+    """(n,) of `Chain`."""
     fast: Floats
     drive: Floats
     """(n,) where each chain's searches begin; without effect on what it finds."""
@@ -49,13 +52,24 @@ class Ahead(NamedTuple):
     onward: Floats
     mine: Floats
     same: Floats
+    others: Floats
+    lean: Floats
 
 
 @njit
 def nothing_ahead(size: int) -> Ahead:
     """Return arrays for so many services, before `look_ahead` fills them."""
-    none = np.zeros((3, size))
-    return Ahead(none[0], none[1], none[2], np.ones(size))
+    none = np.zeros((5, size))
+    return Ahead(none[0], none[1], none[2], np.ones(size), none[3], none[4])
+
+
+class Lines(NamedTuple):
+    """What waits for a place at each service, (n,); see `Chain`."""
+
+    met: Floats
+    first: Floats
+    queue: Floats
+    bunching: Floats
 
 
 class Given(NamedTuple):
@@ -198,25 +212,43 @@ def alone(full: float, first: float, share: float) -> float:
 
 
 @njit
-def look_ahead(
-    given: Given, wait: Floats, met: Floats, first: Floats, ahead: Ahead, j: int
-) -> None:
+def beside(queue: float, bunching: float, share: float) -> tuple[float, float]:
+    r"""Return how many jobs of other services wait with one's own, and how many more with each.
+
+    .. math:: E(o | n) = \frac{(1 - a) N (1 + z n)}{1 + a z N}
+
+    N wait while the service is full, with bunching z, each of the own service with chance a: the
+    regression of the others on the own ones, n.
+    """
+    others = (1.0 - share) * queue / max(1.0 + share * bunching * queue, 1e-9)
+    return others, bunching * others
+
+
+@njit
+def look_ahead(given: Given, wait: Floats, lines: Lines, ahead: Ahead, j: int) -> None:
     """Fill in what jobs meet ahead of j."""
     ahead.meets[j], ahead.onward[j], ahead.mine[j] = 0.0, 0.0, 0.0
+    ahead.others[j], ahead.lean[j] = 0.0, 0.0
     every, squares = 0.0, 0.0
     for p in range(given.first_below[j], given.first_below[j + 1]):
         chance = given.chance[p] / given.passes[j]
         k = given.lower[p]
         share = given.flow[p] / given.inflow[k] if given.inflow[k] > 0.0 else 1.0
-        ahead.meets[j] += chance * alone(met[k], first[k], share)
+        ahead.meets[j] += chance * alone(lines.met[k], lines.first[k], share)
+        others, lean = beside(lines.queue[k], lines.bunching[k], share)
         part = chance * wait[k]
         ahead.onward[j] += chance * part
         ahead.mine[j] += share * part
+        ahead.others[j] += others * part
+        ahead.lean[j] += lean * part
         every += part
         squares += part * part
     ahead.same[j] = squares / (every * every) if every > 0.0 else 1.0
     ahead.onward[j] *= every / squares if squares > 0.0 else 0.0
-    ahead.mine[j] /= every if every > 0.0 else 1.0
+    if every > 0.0:
+        ahead.mine[j] /= every
+        ahead.others[j] /= every
+        ahead.lean[j] /= every
 
 
 @njit
@@ -263,6 +295,8 @@ def place_of(given: Given, state: State, wait: Floats, held: Floats, ahead: Ahea
         ahead.meets[j],
         ahead.onward[j],
         ahead.mine[j],
+        ahead.others[j],
+        ahead.lean[j],
         min(given.done[j] * given.passes[j], given.servers[j] / held[j]) * given.base[j],
         ahead.same[j],
         state.fast[j],

@@ -50,6 +50,9 @@ class Place(NamedTuple):
     """Chance that who completes here goes where one that is blocked waits to go."""
     mine: float
     """Part of those who take the last places ahead that come from here."""
+    others: float
+    lean: float
+    """Jobs of other services that wait there with those blocked, and how many more with each."""
     work: float
     """Mean number of its servers at work."""
     same: float
@@ -101,6 +104,11 @@ class Chain(NamedTuple, Generic[Number]):
     """Logarithm of the drive of the blocking services."""
     first: Number
     """Share of those from services that it blocks who find it full and nobody waiting."""
+    queue: Number
+    """Mean number blocked elsewhere for a place here, while it is full."""
+    bunching: Number
+    """Its variance then less its mean, over the square of its mean: 0 where as if Poisson, 1 where
+    as if geometric."""
     fast: Number
     """Logarithm of the scale of `paces`; 0 where blocked servers are not counted."""
     stuck_variance: Number

@@ -8,6 +8,9 @@ from flownet.kernels.blocking_compressed_flows import Accepted, Layout
 from flownet.kernels.blocking_compressed_inputs import LONGEST_WAIT, SMALLEST, State
 from flownet.kernels.compiled import Floats
 
+MOST_WAITING = 30.0
+"""Logarithm of the longest queue; the most that it bunches."""
+
 
 class Coordinates:
     """Logarithms of waits (by stays) and of shares admitted and served; chances, falls."""
@@ -15,10 +18,12 @@ class Coordinates:
     def __init__(self, layout: Layout) -> None:
         self.services, pairs = layout.stay.size, layout.upper.size
         self.stay = layout.stay
-        self.size = 5 * self.services + pairs
+        self.size = 7 * self.services + pairs
         self.lowest = np.zeros(self.size)
         self.highest = np.ones(self.size)
         self.highest[: self.services] = np.log1p(LONGEST_WAIT)
+        lines = slice(5 * self.services, 7 * self.services)
+        self.lowest[lines], self.highest[lines] = -1.0, MOST_WAITING
         shares = slice(self.services, 3 * self.services)
         self.lowest[shares], self.highest[shares] = np.log(SMALLEST), 0.0
 
@@ -43,7 +48,8 @@ class Coordinates:
         vector[n : 2 * n] = np.log(np.maximum(accepted.accept, SMALLEST))
         vector[2 * n : 3 * n] = np.log(np.maximum(accepted.served, SMALLEST))
         vector[3 * n : 4 * n], vector[4 * n : 5 * n] = state.met, state.first
-        vector[5 * n :] = state.fall
+        vector[5 * n : 6 * n], vector[6 * n : 7 * n] = np.log1p(state.queue), state.bunching
+        vector[7 * n :] = state.fall
         return vector
 
     def unpacked(self, vector: Floats, drive: Floats) -> tuple[Accepted, State]:
@@ -52,9 +58,11 @@ class Coordinates:
         shares = np.exp(vector[n : 3 * n])
         state = State(
             np.expm1(vector[:n]) * self.stay,
-            vector[5 * n :],
+            vector[7 * n :],
             vector[3 * n : 4 * n],
             vector[4 * n : 5 * n],
+            np.expm1(np.maximum(vector[5 * n : 6 * n], 0.0)),
+            vector[6 * n : 7 * n],
             drive[n:],
             drive[:n],
         )

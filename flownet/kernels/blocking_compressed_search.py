@@ -91,6 +91,8 @@ def _with(
         chain.coming,
         drive,
         chain.first,
+        chain.queue,
+        chain.bunching,
         fast,
         spread,
     )
@@ -200,6 +202,15 @@ def no_slopes() -> Floats:
 
 
 @njit
+def _correct(inverse: Floats, step: Floats, change: Floats) -> None:
+    """Make inverse slopes agree with what the last step changed (Broyden)."""
+    along = step @ inverse
+    scale = float(along @ change)
+    if scale != 0.0:
+        inverse += np.outer(step - inverse @ change, along) / scale
+
+
+@njit
 def solve_chain(place: Place, matched: float, slopes: Floats) -> Chain[float]:
     """Return the chain at its drive, and with as many servers blocked as the waits ahead say.
 
@@ -246,10 +257,7 @@ def solve_chain(place: Place, matched: float, slopes: Floats) -> Chain[float]:
         if np.abs(off).max() <= LOOSER * matched:
             break
         if number > 0:
-            along = step @ inverse
-            scale = float(along @ (off - last))
-            if scale != 0.0:
-                inverse += np.outer(step - inverse @ (off - last), along) / scale
+            _correct(inverse, step, off - last)
         last[:] = off
         step = np.minimum(np.maximum(-inverse @ off, -FARTHEST), FARTHEST)
         point = point + step

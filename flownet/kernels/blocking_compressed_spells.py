@@ -75,11 +75,14 @@ def paces(place: Place, rate: Floats, giving_up: Floats, scale: float, endless: 
 
     .. math::
         \varphi_n = (1 - s)^n \varphi_0 + (1 - (1 - s)^n)\,q,\qquad
-        \beta_n = v\,\frac{\varphi_0}{S - s_0}\,\frac{1 - (1 - s)^n}{s}
+        \beta_n = v\,\frac{n}{n + o_n}\,\frac{1 - (1 - s)^n}{s}
 
     with s the chance that two blocked servers are blocked for the same service, q that to go where
-    one is blocked: a service that some are blocked for is full, and releases them one by one. v is
-    to make the mean number blocked what the mean time S says that a job holds a server.
+    one is blocked: a service that some are blocked for is full, and releases one by one those who
+    wait there, among them :math:`o_n` of other services (`beside`). v is to make the mean number
+    blocked what the mean time S says that a job holds a server. While none is blocked there are
+    two states: a free place ahead, or the last one just taken, when who completes is blocked with
+    chance q; the second has the share of that time that makes :math:`\varphi_0` the mean.
 
     Parameters
     ----------
@@ -100,7 +103,8 @@ def paces(place: Place, rate: Floats, giving_up: Floats, scale: float, endless: 
 
     Notes
     -----
-    Of 8 servers and more not every number blocked is a state, but 8 of them; from one to the next
+    Of 8 servers and more not every number blocked is a state, but 8 of them, none and all among
+    them; from one to the next
     go as many as keep mean and variance of what changes. Of a line without limit, whose chain is
     the same at each number far out, the tail is summed.
 
@@ -160,7 +164,9 @@ def _release(place: Place, scale: float, blocked: float) -> float:
     """Return the rate at which so many blocked servers are released."""
     apart = (1.0 - place.same) ** blocked
     each = place.meets / (place.held - place.base)
-    return float(scale * each * (1.0 - apart) / place.same)
+    beside = max(place.others + place.lean * blocked, 0.0)
+    turn = blocked / (blocked + beside) * (1.0 + max(place.others + place.lean, 0.0))
+    return float(scale * each * turn * (1.0 - apart) / place.same)
 
 
 @njit

@@ -13,6 +13,7 @@ from flownet.kernels.blocking_compressed_inputs import (
     SMALLEST,
     Ahead,
     Given,
+    Lines,
     State,
     held_time,
     leaving_on_cycles,
@@ -27,16 +28,26 @@ from flownet.kernels.compiled import Floats, Integers
 
 FIELDS = len(Chain._fields)
 IDLE = Chain(
-    0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+    0.0, 0.0,
 )  # fmt: skip
 """Of a service where nobody ever waits for a server or a place."""
 
 
-VACANT, WAIT, FOUND_FULL, FIRST, GIVES_UP, RATIO = (
+VACANT, WAIT, FOUND_FULL, FIRST, QUEUE, BUNCHING, GIVES_UP, RATIO = (
     Chain._fields.index(name)
-    for name in ("vacant", "wait", "found_full", "first", "gives_up", "ratio")
+    for name in (
+        "vacant",
+        "wait",
+        "found_full",
+        "first",
+        "queue",
+        "bunching",
+        "gives_up",
+        "ratio",
+    )
 )
-OWN, PER_PAIR = 14, 8
+OWN, PER_PAIR = 16, 8
 """Numbers that a chain is made of: of the service itself, and of each pair that leads to it."""
 TINY = 1e-3
 """Smaller ones, without a unit, count as this when it is asked whether they have changed."""
@@ -129,7 +140,8 @@ def _sweep_part(
     swept: Swept,
 ) -> None:  # fmt: skip
     """Solve the chains of some services, in their order."""
-    wait, met, first = state.wait.copy(), state.met.copy(), state.first.copy()
+    wait = state.wait.copy()
+    lines = Lines(state.met.copy(), state.first.copy(), state.queue.copy(), state.bunching.copy())
     n = wait.size
     ahead = nothing_ahead(n)
     held = np.empty(n)
@@ -138,7 +150,7 @@ def _sweep_part(
     for j in part:
         held[j] = held_time(given, wait, j)
         if given.chained[j]:
-            look_ahead(given, wait, met, first, ahead, j)
+            look_ahead(given, wait, lines, ahead, j)
             changed = _changed(given, state, wait, held, ahead, kept, j, slight)
             if changed or kept.matched[j] > matched:
                 place = place_of(given, state, wait, held, ahead, j)
@@ -148,7 +160,9 @@ def _sweep_part(
                 kept.matched[j] = matched
                 swept.solved[j] = 1
             figures = kept.figures[j]
-            wait[j], met[j], first[j] = figures[WAIT], figures[FOUND_FULL], figures[FIRST]
+            wait[j] = figures[WAIT]
+            lines.met[j], lines.first[j] = figures[FOUND_FULL], figures[FIRST]
+            lines.queue[j], lines.bunching[j] = figures[QUEUE], figures[BUNCHING]
             swept.vacant[j] = figures[VACANT]
             swept.served[j] = served_share(given, figures[GIVES_UP], figures[RATIO], j, held[j])
         swept.wait[j], swept.held[j] = wait[j], held[j]
@@ -165,7 +179,7 @@ def _changed(
         held[j] / stay, given.base[j] / stay, given.passes[j], given.free[j] * stay,
         given.lost[j] * stay, given.done[j] * stay, given.scv[j], given.giving_up[j] * stay,
         wait[j] / stay, ahead.meets[j], ahead.onward[j], ahead.mine[j], ahead.same[j],
-        leaving_on_cycles(given, j) * stay,
+        ahead.others[j], ahead.lean[j], leaving_on_cycles(given, j) * stay,
     )  # fmt: skip
     for k in range(OWN):
         kept.now[first + k] = own[k]

@@ -389,8 +389,7 @@ def _look(problem: Problem) -> Floats:
 def _apart(problem: Problem, seen: Floats) -> float:
     """Return how far the parts that share a service are apart about it.
 
-    The larger difference of the share of its servers that is held, and of the time in which there
-    is a free place. Where the conditional rates tell the parts all that matters it is below 0.002.
+    In the share of its servers held, or of the time with a free place; mostly below 0.002.
     """
     most = 0.0
     for piece in problem.pieces:

@@ -92,7 +92,8 @@ def measures_of(problem: Problem, found: Standing, tolerance: float, rest: Float
         busy=held, waiting=waiting, blocked=nothing, outside=outside, vacant=vacant,
         inflow=nothing, found_full=nothing, waits=waits, gives_up=layout.giving_up * waiting,
         ratio=ratio, wait=nothing, number=nothing, variance=nothing, smoothing=nothing,
-        coming=nothing, drive=nothing, first=nothing, fast=nothing, stuck_variance=nothing,
+        coming=nothing, drive=nothing, first=nothing, queue=nothing, bunching=nothing,
+        fast=nothing, stuck_variance=nothing,
     )  # fmt: skip
     settled = Settled(wait, share, found.figures[:, 8], found.accepted, flows, held, chains, rest)
     status = CONVERGED if found.residual <= tolerance else UNCONVERGED

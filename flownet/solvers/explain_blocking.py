@@ -9,6 +9,8 @@ import numpy as np
 from flownet.display import figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flownet.solvers.solution import Solution
 
 HELD_UP = 0.005
@@ -24,9 +26,21 @@ them and those they are blocked for, from which the compressed mode shows too hi
 and so unlike ones, as are 7 of the other 29."""
 
 
+def _in_mode(solution: Solution, mode: str) -> bool:
+    """Tell whether a solution is by blocking in this mode."""
+    return solution.method == "blocking" and solution.options.get("mode") == mode
+
+
+def _named(solution: Solution, places: Sequence[int]) -> str:
+    """Return the names of services, of more than four the number of the others."""
+    network, table = solution.network, solution.services
+    names = ", ".join(f"'{network.label(table.index[k])}'" for k in places[:4])
+    return names + (f" and {len(places) - 4} more" if len(places) > 4 else "")
+
+
 def held_up_from_afar(solution: Solution) -> list[str]:
     """Warn of lines that jobs two services on hold up: the compressed mode has them too short."""
-    if solution.method != "blocking" or solution.options.get("mode") != "compressed":
+    if not _in_mode(solution, "compressed"):
         return []
     network, table, measures = solution.network, solution.services, solution.measures
     blocked = table["number_blocked"].to_numpy() / table["servers"].to_numpy()
@@ -52,7 +66,7 @@ def held_up_from_afar(solution: Solution) -> list[str]:
 
 def blocked_in_spells(solution: Solution) -> list[str]:
     """Warn of servers before a service that is itself much blocked, in the compressed mode."""
-    if solution.method != "blocking" or solution.options.get("mode") != "compressed":
+    if not _in_mode(solution, "compressed"):
         return []
     network, table, measures = solution.network, solution.services, solution.measures
     blocked = table["number_blocked"].to_numpy() / table["servers"].to_numpy()
@@ -61,11 +75,10 @@ def blocked_in_spells(solution: Solution) -> list[str]:
     if not before:
         return []
     worst = max((j for _, j in before), key=lambda j: blocked[j])
-    names = [f"'{network.label(table.index[i])}'" for i in dict.fromkeys(i for i, _ in before)]
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    hand = "hand" if len(names) > 1 else "hands"
+    upstream = list(dict.fromkeys(i for i, _ in before))
+    hand = "hand" if len(upstream) > 1 else "hands"
     return [
-        f"{', '.join(names[:4])}{more} {hand} over to services that are themselves blocked for "
+        f"{_named(solution, upstream)} {hand} over to services that are themselves blocked for "
         f"long, {blocked[worst]:.1%} of '{network.label(table.index[worst])}': before them servers "
         "can be blocked several times as much as the compressed mode of the method shows; simulate "
         "it"
@@ -74,7 +87,7 @@ def blocked_in_spells(solution: Solution) -> list[str]:
 
 def lines_in_parts(solution: Solution) -> list[str]:
     """Warn of lines that the full mode could not solve with all the rest around them."""
-    if solution.method != "blocking" or solution.options.get("mode") != "full":
+    if not _in_mode(solution, "full"):
         return []
     network, table, arrays = solution.network, solution.services, solution.compilation.arrays
     endless = ~np.isfinite(arrays.capacity) & np.isfinite(arrays.servers)
@@ -100,20 +113,19 @@ def lines_in_compressed(solution: Solution) -> list[str]:
     In 260 random networks of 1 to 5 services there were 31 such lines, and 27 of them were off by
     more than 30 % against simulation, up to tenfold and more, in both directions.
     """
-    if solution.method != "blocking" or solution.options.get("mode") != "compressed":
+    if not _in_mode(solution, "compressed"):
         return []
-    network, table, arrays = solution.network, solution.services, solution.compilation.arrays
+    table, arrays = solution.services, solution.compilation.arrays
     endless = ~np.isfinite(arrays.capacity) | (table["number_outside"].to_numpy() > 0)
     blocked = table["number_blocked"].to_numpy() / table["servers"].to_numpy()
     lines = np.flatnonzero(endless & np.isfinite(arrays.servers) & (blocked > SPELLS))
     if not lines.size:
         return []
-    names = ", ".join(f"'{network.label(table.index[k])}'" for k in lines[:4])
-    more = f" and {lines.size - 4} more" if lines.size > 4 else ""
     worst = int(lines[np.argmax(blocked[lines])])
     return [
-        f"the line without limit before {names}{more} depends on how long servers there stay "
-        f"blocked in a row ({blocked[worst]:.1%} are, at '{network.label(table.index[worst])}'), "
+        f"the line without limit before {_named(solution, lines.tolist())} depends on how long "
+        f"servers there stay blocked in a row ({blocked[worst]:.1%} are, at "
+        f"{_named(solution, [worst])}), "
         "of which the compressed mode of the method knows little more than the mean: the line can "
         "be several times as long, or as short; simulate it"
     ]
@@ -121,7 +133,7 @@ def lines_in_compressed(solution: Solution) -> list[str]:
 
 def fast_before_slow(solution: Solution) -> list[str]:
     """Warn of many services of unlike stays that hold each other up, in the compressed mode."""
-    if solution.method != "blocking" or solution.options.get("mode") != "compressed":
+    if not _in_mode(solution, "compressed"):
         return []
     arrays, measures = solution.compilation.arrays, solution.measures
     blocked = measures.number_blocked.sum(axis=1) / np.maximum(arrays.servers, 1.0)

@@ -86,7 +86,8 @@ def differences(found, goal):
             result.append(math.nan)
             continue
         parameter = places[key]
-        step = 1e-4 * (parameter.value or 1.0)
+        # solutions are good to 1e-12: over steps of 1e-4 of a share of 0.05, 1e-6 of a slope
+        step = 3e-4 * (parameter.value or 1.0)
         wide, narrow = (
             difference(solution, objective, parameter, size) for size in (step, step / 2)
         )

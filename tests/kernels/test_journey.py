@@ -242,7 +242,7 @@ def line(entry, servers=(2, 1)):
         (LOST, solve_blocking, 0.01),
         (WAIT_OUTSIDE, solve_blocking, 0.01),
         (LOST, solve_compressed, 0.03),
-        (WAIT_OUTSIDE, solve_compressed, 0.05),  # whose mean time outside is a tenth too long
+        (WAIT_OUTSIDE, solve_compressed, 0.03),
     ],
 )
 def test_blocking_agrees_with_the_followed_job(entry, solve, bar):
