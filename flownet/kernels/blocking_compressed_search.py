@@ -25,7 +25,11 @@ SELDOM = 1e-12
 """Beyond a state of less than this, in proportion, jobs leave as there."""
 ROUNDS, FARTHEST, GOOD = 60, 1.4, 8
 """Steps at most in the search for how fast jobs leave, and the longest; slopes with which it takes
-as many as the last are forgotten."""
+as many are forgotten."""
+WIDEST = 50.0
+"""Logarithm of the largest scale of `paces`, and of the least with its sign turned."""
+SINGULAR = 1e-3
+"""Slopes are left as they are by a step that would make them so nearly singular."""
 FALLING = 0.9
 """Beyond a state no more is looked at where so much less comes than leaves."""
 LOOSER = 5.0
@@ -206,7 +210,7 @@ def _correct(inverse: Floats, step: Floats, change: Floats) -> None:
     """Make inverse slopes agree with what the last step changed (Broyden)."""
     along = step @ inverse
     scale = float(along @ change)
-    if scale != 0.0:
+    if abs(scale) > SINGULAR * float(step @ step):
         inverse += np.outer(step - inverse @ change, along) / scale
 
 
@@ -235,9 +239,11 @@ def solve_chain(place: Place, matched: float, slopes: Floats) -> Chain[float]:
     point, off = np.array([place.fast, 0.0]), np.zeros(2)
     if place.blocking > 0.0 and place.places >= 0:
         point[1] = min(place.start, _most(place))
-    inverse = slopes[1:].copy().reshape(2, 2)
+    begin, inverse = point, slopes[1:].copy().reshape(2, 2)
     step, last = np.zeros(2), np.zeros(2)
     for number in range(ROUNDS):
+        if number == GOOD:  # the slopes of last time do not help
+            point, inverse = begin, no_slopes()[1:].reshape(2, 2)
         table = working(place, np.exp(point[1]))
         for x in range(rate.size):
             rate[x] = birth(place, table, np.exp(point[1]), inside, x)
@@ -256,12 +262,13 @@ def solve_chain(place: Place, matched: float, slopes: Floats) -> Chain[float]:
         off[1] = chain.drive - point[1] if place.blocking > 0.0 and place.places >= 0 else 0.0
         if np.abs(off).max() <= LOOSER * matched:
             break
-        if number > 0:
+        if number > 0 and number != GOOD:
             _correct(inverse, step, off - last)
         last[:] = off
         step = np.minimum(np.maximum(-inverse @ off, -FARTHEST), FARTHEST)
         point = point + step
-    if number < GOOD:
+        point[0] = min(max(point[0], -WIDEST), WIDEST)
+    if number < GOOD and np.isfinite(inverse).all():
         slopes[1:] = inverse.ravel()
     else:
         slopes[:] = no_slopes()

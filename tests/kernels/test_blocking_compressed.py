@@ -6,6 +6,8 @@ import pytest
 import flownet as fn
 from flownet.kernels import blocking_compressed, blocking_compressed_sweep
 from flownet.kernels.blocking_compressed import solve_compressed, with_slopes
+from flownet.kernels.blocking_compressed_place import Place
+from flownet.kernels.blocking_compressed_search import no_slopes, solve_chain
 from flownet.network.compile import compile_network
 from flownet.solvers.journeys import leaving
 from oracles.blocking_cases import published_cases
@@ -129,6 +131,21 @@ def test_a_start_that_is_no_number_counts_as_none():
     found = solve_compressed(urgent, start=np.full(anew.rest.size, np.nan))
     assert found.status == 0
     assert (found.number_blocked == anew.number_blocked).all()
+
+
+def test_slopes_that_mislead_are_forgotten():
+    """Those of another chain, one of the wrong sign: the search went off to numbers without end."""
+    none = np.empty(0)
+    place = Place(
+        places=3, servers=3, held=4.4637, patience_rate=0.0, blocking=0.0, free=0.0, lost=0.037,
+        sources=none, share=none, load=none, response=none, wait=0.0, longest=1e9, factor=1.0,
+        offered=none, room=none, base=4.446, meets=0.0242, onward=0.4417, mine=0.168, others=0.053,
+        lean=0.052, work=0.1647, same=0.737, fast=-0.3, start=0.0, fall=none,
+    )  # fmt: skip
+    right = solve_chain(place, 1e-10, no_slopes())
+    for slopes in ([0.05, 0.18, -0.54, 2.66, -2.18], [1.0, 30.0, 0.0, 0.0, -1.0]):
+        found = solve_chain(place, 1e-10, np.array(slopes))
+        assert np.array(found) == pytest.approx(np.array(right), rel=1e-7, abs=1e-9)
 
 
 @pytest.mark.parametrize("places", [20, 26, 32, 38])
