@@ -165,7 +165,7 @@ def _figures(place: Place, inside: float, p: Floats, rate: Floats, ratio: float)
         0.0,
         first / inflow if inflow > 0.0 else 0.0,
         blocked / full if blocked > 0.0 else 0.0,
-        max(apart * full / blocked**2 - 1.0, -1.0) if blocked > SCARCE * total else 0.0,
+        max(apart / full / (blocked / full) ** 2 - 1.0, -1.0) if blocked > SCARCE * total else 0.0,
         0.0,
         0.0,
     )
